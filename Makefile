@@ -1,0 +1,84 @@
+# Every command works from a clean clone: it makes the environment it needs, once.
+# Needs: Linux, make, Python >= 3.11 with venv (choose one with `make PYTHON=python3.12 ...`).
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+# One thread for every library: figures and bits do not depend on the machine's load.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+BIN := .venv/bin
+CONFORMANCE_BIN := .venv-conformance/bin
+ARGS ?=
+
+.PHONY: help demo test conformance bench lint format typecheck architecture ci clean
+
+help:
+	@echo "make demo         train the seed's MLP on handwritten digits (under a minute)"
+	@echo "make test         the test suite, without torch"
+	@echo "make conformance  PyTorch's own test databases against flambeau (installs $(TORCH))"
+	@echo "make bench        timings, beside torch where .venv-conformance has it"
+	@echo "make lint         ruff check and ruff format --check"
+	@echo "make typecheck    mypy"
+	@echo "make architecture the import order and the size limits"
+	@echo "make ci           all of the above, as .ci/run does"
+	@echo "make clean        remove environments and caches"
+	@echo "ARGS='...' is passed on, e.g. make conformance ARGS=\"--only op --filter linalg\""
+
+demo: .venv/.demo
+	$(BIN)/python -m flambeau._demo $(ARGS)
+
+test: .venv/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+architecture: .venv/.dev
+	$(BIN)/python -m pytest tests/architecture $(ARGS)
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+typecheck: .venv/.dev
+	$(BIN)/mypy
+
+conformance: .venv-conformance/.stamp
+	$(CONFORMANCE_BIN)/python -m tests.conformance.run $(ARGS)
+
+bench: .venv-conformance/.stamp
+	$(CONFORMANCE_BIN)/python -m benchmarks.eager $(ARGS)
+
+ci:
+	.ci/run
+
+# The stamps: an environment is made again when what it installs changes.
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "flambeau needs Python >= 3.11; try make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	touch $@
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+.venv-conformance/.stamp: pyproject.toml tests/conformance/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "flambeau needs Python >= 3.11; try make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv-conformance
+	$(CONFORMANCE_BIN)/python -m pip install --quiet '$(TORCH)' \
+	    -r tests/conformance/requirements.txt
+	$(CONFORMANCE_BIN)/python -m pip install --quiet --editable '.[scipy,safetensors,demo]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-conformance .conformance .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist runs *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
