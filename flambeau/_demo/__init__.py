@@ -1,0 +1,1 @@
+"""`python -m flambeau._demo`: an MLP learns to read handwritten digits."""

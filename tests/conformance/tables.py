@@ -1,0 +1,94 @@
+"""The judgements of the harness, in one place: what is set aside, what is compared loosely, why."""
+
+from __future__ import annotations
+
+# op_db entries not considered: by exact name, or by prefix when the key ends in "*".
+EXCLUDED_OPS = {
+    "jiterator_*": "CUDA only (compiles CUDA C++ from a string)",
+    "bmm.triton_optimized": "CUDA only (a Triton kernel)",
+    "torch.ops.aten.*": "internal-only (an ATen overload, not a public function)",
+    "torch._scaled_mm*": "quantised (float8 matrix product, CUDA)",
+    "sparse.*": "sparse",
+    "to_sparse": "sparse",
+    "_softmax_backward_data": "internal-only",
+    "_native_batch_norm_legit": "internal-only",
+    "_batch_norm_with_update": "internal-only",
+    "_upsample_bilinear2d_aa": "internal-only",
+    "_unsafe_masked_index": "internal-only",
+    "_unsafe_masked_index_put_accumulate": "internal-only",
+    "_chunk_cat": "internal-only",
+    "_segment_reduce.*": "internal-only",
+    "max_pool2d_with_indices_backward": "internal-only (an ATen backward kernel)",
+    "native_dropout_backward": "internal-only (an ATen backward kernel)",
+    "slice": "internal-only (torch.ops.aten.slice)",
+}
+
+# Results whose values are undefined: only structure, dtype and shape are compared.
+UNDEFINED_VALUES = {
+    "empty": "uninitialised memory",
+    "empty_like": "uninitialised memory",
+    "empty_permuted": "uninitialised memory",
+    "empty_strided": "uninitialised memory",
+    "new_empty": "uninitialised memory",
+    "new_empty_strided": "uninitialised memory",
+    "resize_": "grown memory is uninitialised",
+    "resize_as_": "grown memory is uninitialised",
+}
+
+# Random numbers that flambeau takes from another part of the stream than torch does on this
+# machine (torch uses MKL's generator for these on Intel CPUs): structure, dtype and shape only.
+UNPORTABLE_RANDOM = {
+    "exponential": "torch's numbers depend on the CPU's vendor (MKL)",
+    "bernoulli": "torch's numbers depend on the CPU's vendor (MKL)",
+    "nn.functional.dropout": "torch's mask depends on the CPU's vendor (MKL)",
+    "nn.functional.dropout2d": "torch's mask depends on the CPU's vendor (MKL)",
+    "nn.functional.dropout3d": "torch's mask depends on the CPU's vendor (MKL)",
+    "nn.functional.alpha_dropout": "torch's mask depends on the CPU's vendor (MKL)",
+    "nn.functional.feature_alpha_dropout.with_train": "torch's mask depends on the CPU's vendor",
+    "nn.functional.scaled_dot_product_attention": "dropout in it: mask depends on CPU's vendor",
+    "nn.functional.multi_head_attention_forward": "dropout in it: mask depends on CPU's vendor",
+}
+
+# Forward results that are only defined up to a sign, a phase or a basis: compared after the
+# entry's own `output_process_fn_grad`, which removes the freedom.
+GAUGE_FREEDOM = {
+    "svd": "sign of each pair of singular vectors",
+    "linalg.svd": "sign of each pair of singular vectors",
+    "linalg.eig": "phase of each eigenvector",
+    "linalg.eigh": "phase of each eigenvector",
+    "svd_lowrank": "sign of each pair of singular vectors",
+    "pca_lowrank": "sign of each pair of singular vectors",
+}
+
+# Tolerances multiplied, because of the condition of the problem and not of the method.
+LOOSENED = {
+    "linalg.*": (10.0, "condition number of the matrices"),
+    "cholesky*": (10.0, "condition number of the matrices"),
+    "lu*": (10.0, "condition number of the matrices"),
+    "svd*": (10.0, "condition number of the matrices"),
+    "pca_lowrank": (10.0, "condition number of the matrices"),
+    "pinverse": (10.0, "condition number of the matrices"),
+    "logdet": (10.0, "condition number of the matrices"),
+    "matrix_exp": (10.0, "condition number of the matrices"),
+    "triangular_solve": (10.0, "condition number of the matrices"),
+    "corrcoef": (10.0, "division by nearly equal sums"),
+    "nn.functional.grid_sample": (10.0, "coordinates are rounded before interpolation"),
+    "grid_sampler*": (10.0, "coordinates are rounded before interpolation"),
+}
+
+EXCLUDED_MODULES: dict[str, str] = {}
+EXCLUDED_OPTIMIZERS = {"SparseAdam": "sparse gradients wait for sparse tensors"}
+
+# What `make conformance` demands.
+MINIMUM_OPS = 0.60
+MINIMUM_MODULES = 100
+
+
+def look_up(table: dict[str, object], name: str) -> object | None:
+    """The table's value for a name: the exact key, else a key ending in "*" that is a prefix."""
+    if name in table:
+        return table[name]
+    for key, value in table.items():
+        if key.endswith("*") and name.startswith(key[:-1]):
+            return value
+    return None
