@@ -1,0 +1,176 @@
+"""The state of a random number generator: Mersenne Twister 19937, word for word PyTorch's.
+
+NumPy's MT19937 supplies the 32-bit words; everything else about a generator (its seed, the normal
+value left over from the last Box-Muller pair, its 5056-byte form) is kept here.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+DEFAULT_SEED = 67280421310721
+STATE_BYTES = 5056
+
+_WORDS = 624
+# seed, words left in the block, seeded flag, next word; then 624 words of 8 bytes each
+_HEAD = struct.Struct("<qiiQ")
+# spare normal pair (x unused, y kept, radius unused), whether y is kept, the same for float32
+_TAIL = struct.Struct("<dddi4xf?3x")
+_LOW_53 = np.uint64((1 << 53) - 1)
+_LOW_24 = np.uint64((1 << 24) - 1)
+
+
+class GeneratorState:
+    """A Mersenne Twister with PyTorch's conventions around it.
+
+    NumPy's generator is made on the first draw: seeding alone stays cheap.
+
+    Attributes:
+        seed: the number the state was last seeded with, 0 to 2^64 - 1.
+        spare_normal: the second half of the last Box-Muller pair, or None.
+    """
+
+    __slots__ = ("_bits", "_raw", "_spare_float32", "_untouched", "seed", "spare_normal")
+
+    def __init__(self, seed: int = DEFAULT_SEED):
+        self.manual_seed(seed)
+
+    def manual_seed(self, seed: int) -> None:
+        """Start again from `seed`; the words depend on its low 32 bits only."""
+        self.seed = seed
+        self._bits: Any = None
+        self._raw: Callable[..., Any] = self._first_raw
+        self._untouched = True
+        self.spare_normal: float | None = None
+        self._spare_float32 = (0.0, False)
+
+    def reseed(self) -> int:
+        """Seed from the operating system's randomness; returns the seed."""
+        self.manual_seed(secrets.randbits(64))
+        return self.seed
+
+    def _twister(self) -> Any:
+        if self._bits is None:
+            from numpy.random import MT19937  # imported late: it costs 15 ms
+
+            self._bits = MT19937(0)
+            self._bits._legacy_seeding(self.seed & 0xFFFFFFFF)
+            self._raw = self._bits.random_raw
+        return self._bits
+
+    def _first_raw(self, count: int | None = None) -> Any:
+        return self._twister().random_raw(count)
+
+    # --- draws -----------------------------------------------------------------------------
+
+    def words(self, count: int) -> np.ndarray:
+        """The next `count` words of 32 bits, as uint64."""
+        if not count:
+            return np.empty(0, np.uint64)
+        self._untouched = False
+        return self._raw(count)
+
+    def long_words(self, count: int) -> np.ndarray:
+        """The next `count` words of 64 bits: two words each, the high half first."""
+        pairs = self.words(2 * count).reshape(count, 2)
+        return (pairs[:, 0] << np.uint64(32)) | pairs[:, 1]
+
+    def bits53(self, count: int) -> np.ndarray:
+        """`count` integers of 53 random bits, as uint64."""
+        return self.long_words(count) & _LOW_53
+
+    def uniforms(self, count: int) -> np.ndarray:
+        """`count` float64 numbers in [0, 1) of 53 bits."""
+        return self.bits53(count) * 2.0**-53
+
+    def bits24(self, count: int) -> np.ndarray:
+        """`count` integers of 24 random bits, as uint64: what float32 uniforms are made of."""
+        return self.words(count) & _LOW_24
+
+    def uniform(self) -> float:
+        """One float64 number in [0, 1)."""
+        self._untouched = False
+        high = self._raw()
+        return (((high << 32) | self._raw()) & ((1 << 53) - 1)) * 2.0**-53
+
+    def normals(self, count: int) -> np.ndarray:
+        """`count` standard normal float64 numbers, one Box-Muller pair after the other."""
+        if count < 16:  # the C library's functions, to the last bit, and no slower
+            return np.array([self.normal() for _ in range(count)], np.float64)
+        spare = [] if self.spare_normal is None else [self.spare_normal]
+        pairs = (count - len(spare) + 1) // 2
+        angle, radius = self.uniforms(2 * pairs).reshape(pairs, 2).T
+        angle = 2 * np.pi * angle
+        radius = np.sqrt(-2 * np.log1p(-radius))
+        out = np.empty(len(spare) + 2 * pairs)
+        out[: len(spare)] = spare
+        out[len(spare) :: 2] = radius * np.cos(angle)
+        out[len(spare) + 1 :: 2] = radius * np.sin(angle)
+        self.spare_normal = float(out[count]) if out.size > count else None
+        return out[:count]
+
+    def normal(self) -> float:
+        """One standard normal float64 number."""
+        spare = self.spare_normal
+        if spare is not None:
+            self.spare_normal = None
+            return spare
+        angle = 2 * math.pi * self.uniform()
+        radius = math.sqrt(-2 * math.log1p(-self.uniform()))
+        self.spare_normal = radius * math.sin(angle)
+        return radius * math.cos(angle)
+
+    # --- the state as bytes ----------------------------------------------------------------
+
+    def to_bytes(self) -> bytes:
+        """The state in the layout of PyTorch's CPU generator, 5056 bytes."""
+        inner = self._twister().state["state"]
+        position = int(inner["pos"])
+        left = 1 if self._untouched else _WORDS - position + 1
+        head = _HEAD.pack(
+            self.seed - (self.seed >> 63 << 64), left, 1, 0 if self._untouched else position
+        )
+        kept = self.spare_normal is not None
+        tail = _TAIL.pack(0.0, self.spare_normal or 0.0, 0.0, kept, *self._spare_float32)
+        return head + inner["key"].astype("<u8").tobytes() + tail
+
+    def from_bytes(self, data: bytes) -> None:
+        """Take on a state that `to_bytes` or PyTorch's `get_state` gave.
+
+        Raises:
+            RuntimeError: wrong length, or the numbers are no Mersenne Twister state.
+        """
+        if len(data) != STATE_BYTES:
+            raise RuntimeError(
+                f"Expected either a CPUGeneratorImplStateLegacy of size 5048 or a "
+                f"CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state size "
+                f"to be {len(data)}"
+            )
+        seed, left, seeded, position = _HEAD.unpack_from(data)
+        if not seeded or not 1 <= left <= _WORDS or position > _WORDS:
+            raise RuntimeError("Invalid mt19937 state")
+        key = np.frombuffer(data, "<u8", _WORDS, _HEAD.size)
+        _, spare, _, kept, *spare_float32 = _TAIL.unpack_from(data, _HEAD.size + 8 * _WORDS)
+        self.manual_seed(seed % (1 << 64))
+        self._twister().state = {
+            "bit_generator": "MT19937",
+            "state": {
+                "key": key.astype(np.uint32),
+                "pos": _WORDS if left == 1 else position,
+            },
+        }
+        self._untouched = position == 0
+        self.spare_normal = spare if kept else None
+        self._spare_float32 = tuple(spare_float32)
+
+    def clone(self) -> GeneratorState:
+        """An independent generator in the same state."""
+        other = GeneratorState(self.seed)
+        other.from_bytes(self.to_bytes())
+        return other
