@@ -7,7 +7,7 @@ value left over from the last Box-Muller pair, its 5056-byte form) is kept here.
 from __future__ import annotations
 
 import math
-import secrets
+import os
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +52,7 @@ class GeneratorState:
 
     def reseed(self) -> int:
         """Seed from the operating system's randomness; returns the seed."""
-        self.manual_seed(secrets.randbits(64))
+        self.manual_seed(int.from_bytes(os.urandom(8), "little"))
         return self.seed
 
     def _twister(self) -> Any:
@@ -148,9 +148,8 @@ class GeneratorState:
         """
         if len(data) != STATE_BYTES:
             raise RuntimeError(
-                f"Expected either a CPUGeneratorImplStateLegacy of size 5048 or a "
-                f"CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state size "
-                f"to be {len(data)}"
+                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG "
+                f"state size to be {len(data)}"
             )
         seed, left, seeded, position = _HEAD.unpack_from(data)
         if not seeded or not 1 <= left <= _WORDS or position > _WORDS:

@@ -1,0 +1,50 @@
+"""flambeau: PyTorch's API in pure Python.
+
+    import flambeau as torch
+
+Everything public is re-exported here; each name's home says what it does.
+"""
+
+from ._engine.autograd.mode import (
+    enable_grad,
+    inference_mode,
+    is_anomaly_enabled,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from ._engine.autograd.tensor import Tensor
+from ._engine.base.defaults import get_default_dtype
+from ._engine.base.devices import device, get_default_device
+from ._engine.base.dtypes import (
+    bfloat16,
+    complex64,
+    complex128,
+    dtype,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from ._engine.base.dtypes import bool_ as bool  # noqa: A004
+from ._engine.base.promotion import can_cast, promote_types
+from ._ops.creation import *  # noqa: F403
+from ._ops.pointwise import *  # noqa: F403
+from ._ops.products import *  # noqa: F403
+from ._ops.reductions import *  # noqa: F403
+from ._ops.shaping import *  # noqa: F403
+from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods
+from . import autograd  # noqa: F401
+from ._tensor.size import Size
+
+half, float, double = float16, float32, float64  # noqa: A001
+short, int, long = int16, int32, int64  # noqa: A001
+cfloat, cdouble = complex64, complex128

@@ -1,0 +1,337 @@
+"""The engine: walks the tape from the latest node to the earliest, and sums gradients.
+
+No recursion: graphs of any depth work. Nodes run in the reverse order of their creation, which
+is a topological order and PyTorch's own, so gradients are summed in the same order.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..base import dtypes
+from .calls import P, constant_like
+from .mode import mode
+from .node import Node, PrimitiveNode, accumulator, edge_to
+from .tensor import Tensor, storage_of
+
+
+def run(
+    roots: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[Tensor] | None = None,
+    accumulate: bool = True,
+) -> list[Tensor | None]:
+    """Differentiate `roots`, weighted by `grads`.
+
+    With `inputs`, only those are reached; `accumulate` adds to their `.grad`, otherwise their
+    gradients are returned in order. Without, every leaf's `.grad` grows.
+    """
+    task = _Task(inputs, accumulate, retain_graph)
+    before = mode.grad
+    mode.grad = create_graph
+    try:
+        task.seed(roots, grads)
+        task.run()
+    finally:
+        mode.grad = before
+    return task.results()
+
+
+class _Task:
+    """One backward pass: pending gradients by node, and what to do at the targets."""
+
+    def __init__(self, inputs: Sequence[Tensor] | None, accumulate: bool, retain: bool):
+        self.retain = retain
+        self.accumulate = accumulate
+        self.inputs = inputs
+        self.pending: dict[Node, list[Tensor | None]] = {}
+        self.heap: list[tuple[int, int, Node]] = []
+        self.captured: dict[int, Tensor] = {}
+        # what `inputs` asks for: leaves by identity, results by (node, output index)
+        self.leaves: dict[int, Tensor] | None = None
+        self.results_of: dict[Node, dict[int, int]] = {}
+        self.wanted: set[Node] | None = None
+        self.leaf_sums: dict[int, tuple[Tensor, Tensor]] = {}
+        if inputs is not None:
+            self._set_targets(inputs)
+
+    def _set_targets(self, inputs: Sequence[Tensor]) -> None:
+        self.leaves = {}
+        for t in inputs:
+            target, index = edge_to(t) or (t, 0)
+            if isinstance(target, Node):
+                self.results_of.setdefault(target, {})[index] = id(t)
+            else:
+                self.leaves[id(t)] = t
+
+    def seed(self, roots: Sequence[Tensor], grads: Sequence[Tensor]) -> None:
+        """Put the roots' gradients in place."""
+        edges = [edge_to(root) for root in roots]
+        if self.inputs is not None:
+            self.wanted = _nodes_that_reach(
+                [e[0] for e in edges if e is not None and isinstance(e[0], Node)],
+                set(self.leaves or ()),
+                set(self.results_of),
+            )
+        for edge, grad in zip(edges, grads, strict=True):
+            if edge is not None:
+                self.send(edge, grad)
+
+    def send(self, edge: tuple[Any, int], grad: Tensor) -> None:
+        """Add a gradient to what waits at the end of an edge."""
+        target, index = edge
+        if not isinstance(target, Node):
+            self._reach_leaf(target, grad)
+            return
+        if self.wanted is not None and target not in self.wanted:
+            return
+        waiting = self.pending.get(target)
+        if waiting is None:
+            waiting = self.pending[target] = [None] * target.outputs
+            heapq.heappush(self.heap, (-target.sequence, id(target), target))
+        held = waiting[index]
+        waiting[index] = grad if held is None else add(held, grad)
+
+    def run(self) -> None:
+        """Run nodes, latest first, until none waits; then hand gradients to the leaves."""
+        while self.heap:
+            node = heapq.heappop(self.heap)[2]
+            grads = self.pending.pop(node)
+            self._visit(node, grads)
+        for leaf, grad in list(self.leaf_sums.values()):
+            self._finish_leaf(leaf, grad)
+
+    def _visit(self, node: Node, grads: list[Tensor | None]) -> None:
+        if node.pre_hooks:
+            grads = _call_pre_hooks(node, grads)
+        self._observe(node, grads)
+        if self.wanted is not None and node in self.results_of and not self._continues(node):
+            return
+        results = _apply(node, grads)
+        _mark_fresh(results, grads)
+        if node.hooks:
+            results = _call_hooks(node, results, grads)
+        if not self.retain:
+            node.release()
+        for position, (edge, result) in enumerate(zip(node.edges, results, strict=True)):
+            if edge is not None and result is not None:
+                self.send(edge, _fit(node, position, result))
+
+    def _observe(self, node: Node, grads: list[Tensor | None]) -> None:
+        """Tensor hooks, retained grads and captures at this node's results."""
+        if node.retained:
+            for grad in grads:
+                _mark_seen(grad)
+            for index, watchers in node.retained.items():
+                for watch in list(watchers.values()):
+                    if grads[index] is not None:
+                        replaced = watch(grads[index])
+                        if replaced is not None:
+                            grads[index] = replaced
+        for index, key in self.results_of.get(node, {}).items():
+            if grads[index] is not None:
+                _mark_seen(grads[index])
+                self.captured[key] = grads[index]  # type: ignore[assignment]
+
+    def _continues(self, node: Node) -> bool:
+        """Whether something that is asked for lies beyond a captured node."""
+        return any(
+            e is not None
+            and (e[0] in self.wanted if isinstance(e[0], Node) else id(e[0]) in self.leaves)
+            for e in node.edges
+        )
+
+    def _reach_leaf(self, leaf: Tensor, grad: Tensor) -> None:
+        if self.leaves is not None and id(leaf) not in self.leaves:
+            return
+        held = self.leaf_sums.get(id(leaf))
+        self.leaf_sums[id(leaf)] = (leaf, grad if held is None else add(held[1], grad))
+
+    def _finish_leaf(self, leaf: Tensor, grad: Tensor) -> None:
+        for hook in list((leaf._hooks or {}).values()):
+            _mark_seen(grad)
+            replaced = hook(grad)
+            if replaced is not None:
+                grad = replaced
+        if self.accumulate:
+            accumulate_grad(leaf, grad)
+        else:
+            self.captured[id(leaf)] = grad
+
+    def results(self) -> list[Tensor | None]:
+        """The captured gradients of `inputs`, in order."""
+        if self.inputs is None:
+            return []
+        found = [self.captured.get(id(t)) for t in self.inputs]
+        if self.accumulate:
+            for t, grad in zip(self.inputs, found, strict=True):
+                if grad is not None:
+                    accumulate_grad(t, grad)
+        return found
+
+
+def _nodes_that_reach(roots: list[Node], leaves: set[int], targets: set[Node]) -> set[Node]:
+    """The nodes from which a target can be reached, found without recursion."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        order.append(node)
+        stack.extend(e[0] for e in node.edges if e is not None and isinstance(e[0], Node))
+    wanted: set[Node] = set()
+    for node in sorted(order, key=lambda n: n.sequence):
+        if node in targets or any(
+            e is not None and (e[0] in wanted if isinstance(e[0], Node) else id(e[0]) in leaves)
+            for e in node.edges
+        ):
+            wanted.add(node)
+    return wanted
+
+
+def _apply(node: Node, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+    if isinstance(node, PrimitiveNode) and any(g is None for g in grads):
+        grads = [
+            _zeros(meta) if g is None else g
+            for g, meta in zip(grads, node.out_metas, strict=True)
+        ]
+    if not mode.anomaly:
+        return node.apply(grads)
+    from .anomaly import checked
+
+    return checked(node, grads)
+
+
+def _zeros(meta: tuple[tuple[int, ...], np.dtype]) -> Tensor:
+    return P.full(shape=meta[0], value=0, dtype=meta[1])
+
+
+def _fit(node: Node, position: int, grad: Tensor) -> Tensor:
+    """Sum over broadcast dimensions, and drop the imaginary part for a real operand."""
+    if not isinstance(node, PrimitiveNode):
+        return grad
+    shape, dtype = node.inputs[position]
+    if grad._array.shape != shape:
+        grad = sum_to(grad, shape)
+    if grad._array.dtype != dtype:
+        if grad._array.dtype.kind == "c" and dtype.kind != "c":
+            grad = P.real_part(grad)
+        if grad._array.dtype != dtype:
+            grad = P.convert(grad, dtype=dtype)
+    return grad
+
+
+def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Undo a broadcast: sum over the dimensions that were added or stretched."""
+    lead = grad._array.ndim - len(shape)
+    dims = tuple(range(lead)) + tuple(
+        d + lead
+        for d, size in enumerate(shape)
+        if size == 1 and grad._array.shape[d + lead] != 1
+    )
+    if dims:
+        grad = P.sum(grad, dims=dims, keepdim=True)
+    return P.view(grad, shape=shape) if lead else grad
+
+
+def add(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of two gradients of one tensor."""
+    total = P.add(a, b)
+    total._fresh = True
+    return total
+
+
+def accumulate_grad(leaf: Tensor, grad: Tensor) -> None:
+    """Add to a tensor's `.grad`, in place when the graph of the gradient is not wanted."""
+    held = leaf._grad
+    if held is None:
+        if mode.grad or _can_keep(grad):
+            leaf._grad = grad if mode.grad and grad._requires_grad else _detached(grad)
+            grad._fresh = False
+        else:
+            leaf._grad = P.copy(grad, order="K")
+    elif mode.grad and (grad._requires_grad or held._requires_grad):
+        leaf._grad = add(held, grad)
+    else:
+        np.add(held._array, grad._array, out=held._array, casting="unsafe")
+        storage_of(held).version += 1
+    for hook in list((leaf._post_accumulate_hooks or {}).values()):
+        hook(leaf)
+
+
+def _can_keep(grad: Tensor) -> bool:
+    """Whether nobody else can see this gradient's memory, so that it need not be copied."""
+    return grad._fresh and grad._view is None and grad._array.base is None
+
+
+def _mark_seen(grad: Tensor | None) -> None:
+    if grad is not None:
+        grad._fresh = False
+
+
+def _mark_fresh(results: Sequence[Tensor | None], grads: list[Tensor | None]) -> None:
+    """Results are the engine's own, except gradients passed on to more than one place."""
+    count: dict[int, int] = {}
+    for result in results:
+        if result is not None:
+            count[id(result)] = count.get(id(result), 0) + 1
+    passed_on = {id(g) for g in grads}
+    for result in results:
+        if result is not None:
+            if count[id(result)] > 1:
+                result._fresh = False
+            elif id(result) not in passed_on:
+                result._fresh = True
+
+
+def _detached(grad: Tensor) -> Tensor:
+    if grad._plain:
+        return grad
+    from .tensor import share
+
+    return share(grad, grad._array)
+
+
+def implicit_grad(root: Tensor) -> Tensor:
+    """The gradient 1 of a scalar.
+
+    Raises:
+        RuntimeError: the tensor has more than one element, or is complex.
+    """
+    if root._array.size != 1:
+        raise RuntimeError("grad can be implicitly created only for scalar outputs")
+    if dtypes.from_numpy(root._array.dtype).is_complex:
+        raise RuntimeError(
+            "grad can be implicitly created only for real scalar outputs but got "
+            f"{dtypes.from_numpy(root._array.dtype)}"
+        )
+    return constant_like(root, 1)
+
+
+def _call_pre_hooks(node: Node, grads: list[Tensor | None]) -> list[Tensor | None]:
+    for hook in list((node.pre_hooks or {}).values()):
+        replaced = hook(tuple(grads))
+        if replaced is not None:
+            grads = list(replaced) if isinstance(replaced, tuple) else [replaced]
+    return grads
+
+
+def _call_hooks(node: Node, results: Any, grads: list[Tensor | None]) -> Any:
+    for hook in list((node.hooks or {}).values()):
+        replaced = hook(tuple(results), tuple(grads))
+        if replaced is not None:
+            results = replaced if isinstance(replaced, tuple) else (replaced,)
+    return results
+
+
+__all__ = ["accumulate_grad", "accumulator", "implicit_grad", "run", "sum_to"]

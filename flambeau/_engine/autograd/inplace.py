@@ -1,0 +1,206 @@
+"""`write_`: the one primitive that changes memory. Every in-place op is an op plus `write_`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base import dtypes
+from ..base.devices import CPU
+from ..base.errors import cast_error
+from ..base.promotion import can_cast
+from .calls import P, constant_like
+from .mode import mode
+from .node import Edge, Node, PrimitiveNode, Saved, edge_to
+from .tensor import Tensor, storage_of
+
+
+def check_writable(t: Tensor) -> None:
+    """Whether grad mode allows an in-place write to `t`.
+
+    Raises:
+        RuntimeError: a leaf that requires grad, a view of one, a view made under no_grad or by
+            a call with several results, or an inference tensor outside inference mode.
+    """
+    if t._plain:
+        return
+    if t._inference and not mode.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed. You can "
+            "make a clone to get a normal tensor before doing inplace update."
+        )
+    if not mode.grad:
+        return
+    view = t._view
+    if view is not None:
+        view.refresh(t)
+        if not (t._requires_grad or view.base._requires_grad):
+            return
+        if view.creation != "default":
+            raise RuntimeError(_CREATION_ERRORS[view.creation])
+        if view.base._requires_grad and view.base._grad_fn is None:
+            raise RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place "
+                "operation."
+            )
+    elif t._requires_grad and t._grad_fn is None:
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
+
+
+_CREATION_ERRORS = {
+    "no_grad": "A view was created in no_grad mode and is being modified inplace with grad mode "
+    "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You can "
+    "clarify your code by moving both the view and the inplace either both inside the no_grad "
+    "block (if you don't want the inplace to be tracked) or both outside (if you want the "
+    "inplace to be tracked).",
+    "inference": "A view was created in inference mode and is being modified inplace with grad "
+    "mode enabled. Make both the view and the write inside, or both outside, inference mode.",
+    "several": "Output of a function that returns multiple views is a view and is being modified "
+    "inplace. Such functions do not allow the output views to be modified inplace. You should "
+    "replace the inplace operation by an out-of-place one.",
+}
+
+
+def write_(t: Tensor, value: Tensor, *, op: str = "copy_", checked: bool = False) -> Tensor:
+    """Copy `value` (broadcast, converted) into t's memory, and give t its history.
+
+    Args:
+        checked: skip the rule that a result may not drop to a lower dtype category.
+
+    Raises:
+        RuntimeError: shapes do not fit, dtypes do not convert, or grad mode forbids the write.
+    """
+    if not t._plain:
+        check_writable(t)
+    target, source = t._array, value._array
+    _check_shape(target.shape, source.shape, op)
+    if source.dtype is not target.dtype and not checked:
+        found, wanted = dtypes.from_numpy(source.dtype), dtypes.from_numpy(target.dtype)
+        if not can_cast(found, wanted):
+            raise cast_error(found, wanted)
+    plain = (t._plain and value._plain) or not mode.grad
+    before = None if plain else edge_to(t)
+    if t._device is CPU:
+        _copy(target, source)
+    storage = storage_of(t)
+    storage.version += 1
+    if not plain:
+        _rebase(t, value, before)
+    return t
+
+
+def _check_shape(target: tuple[int, ...], source: tuple[int, ...], op: str) -> None:
+    if target == source:
+        return
+    lead = len(target) - len(source)
+    if lead < 0 or any(
+        s not in (1, n) for n, s in zip(target[lead:], source, strict=True)
+    ):
+        raise RuntimeError(
+            f"{op}: output with shape {list(target)} doesn't match the broadcast shape "
+            f"{list(source)}"
+        )
+
+
+def _copy(target: np.ndarray, source: np.ndarray) -> None:
+    if not target.flags.writeable:
+        raise RuntimeError(
+            "the tensor's memory is read-only (it came from a read-only NumPy array or file); "
+            "clone() it before writing"
+        )
+    if source.dtype.kind == "c" and target.dtype.kind not in "cb":
+        source = source.real
+    with np.errstate(all="ignore"):
+        np.copyto(target, source, casting="unsafe")
+
+
+def _rebase(t: Tensor, value: Tensor, before: Edge) -> None:
+    """Give t the history of the value written into it."""
+    after = edge_to(_as_written(t, value))
+    view = t._view
+    if view is None:
+        if after is None and before is None:
+            return
+        _adopt(t, value, _Overwrite((before, after)) if after is None else None)
+        return
+    base = view.base
+    base_edge = edge_to(base)
+    if base_edge is None and after is None:
+        view.version = storage_of(t).version
+        return
+    node = CopySlices((base_edge, after), base, view)
+    base._grad_fn, base._output_index = node, 0
+    base._requires_grad, base._plain = True, False
+    view.refresh(t)
+
+
+def _as_written(t: Tensor, value: Tensor) -> Tensor:
+    """`value` in t's dtype and shape, differentiably."""
+    if not value._requires_grad:
+        return value
+    if value._array.dtype != t._array.dtype:
+        value = P.convert(value, dtype=t._array.dtype)
+    if value._array.shape != t._array.shape:
+        value = P.expand(value, shape=t._array.shape)
+    return value
+
+
+def _adopt(t: Tensor, value: Tensor, node: Node | None) -> None:
+    if node is None:
+        written = _as_written(t, value)
+        if written._grad_fn is None or written is not value or value._view is not None:
+            written = P.alias(written)
+        node, index = written._grad_fn, written._output_index
+        if written is value:
+            _save_written(t, value, node)
+    else:
+        index = 0
+    t._grad_fn, t._output_index = node, index
+    t._requires_grad, t._plain = True, False
+
+
+def _save_written(t: Tensor, value: Tensor, node: Node | None) -> None:
+    """A node that saved its result now means t's memory: a later write must be noticed."""
+    if isinstance(node, PrimitiveNode) and node.saved_out:
+        for index, saved in enumerate(node.saved_out):
+            if saved.array is value._array and t._array.dtype == value._array.dtype:
+                changed = Saved(None, t._array, storage_of(t))
+                saved_out = list(node.saved_out)
+                saved_out[index] = changed
+                node.saved_out = tuple(saved_out)
+
+
+class _Overwrite(Node):
+    """A differentiable tensor was overwritten by a constant: its gradient is zero."""
+
+    __slots__ = ()
+
+    def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+        g = grads[0]
+        return (None if g is None else constant_like(g, 0), None)
+
+    def name(self) -> str:
+        return self.label or "CopyBackwards"
+
+
+class CopySlices(Node):
+    """The history of a base after a write through one of its views."""
+
+    __slots__ = ("view",)
+
+    def __init__(self, edges: tuple[Edge, ...], base: Tensor, view: object):
+        super().__init__(edges)
+        self.view = view
+
+    def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+        g = grads[0]
+        if g is None:
+            return (None, None)
+        inside = self.view.replay(g) if self.edges[1] is not None else None  # type: ignore
+        outside = None
+        if self.edges[0] is not None:
+            outside = P.copy(g, order="C")
+            region = self.view.replay(outside)  # type: ignore[attr-defined]
+            write_(region, constant_like(region, 0))
+        return (outside, P.copy(inside, order="K") if inside is not None else None)

@@ -1,0 +1,7 @@
+"""Primitives without operands have no gradients."""
+
+from __future__ import annotations
+
+from ..table import no_gradient
+
+no_gradient("full", "arange")

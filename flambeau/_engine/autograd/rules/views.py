@@ -1,0 +1,92 @@
+"""Gradients of views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..table import gradient
+from .shared import P, filled
+
+gradient("alias", lambda g: g)
+gradient("view", lambda g, a_shape: reshaped(g, a_shape))
+gradient("permute", lambda g, dims: P.permute(g, dims=tuple(dims.index(d) for d in range(len(dims)))))
+# the engine sums the stretched dimensions back
+gradient("expand", lambda g: g)
+gradient("slice", lambda g, a_shape, index: P.unslice(g, shape=a_shape, index=index))
+gradient(
+    "diagonal",
+    lambda g, a_shape, offset, dim1, dim2: _placed(
+        g, a_shape, lambda z: P.diagonal(z, offset=offset, dim1=dim1, dim2=dim2)
+    ),
+)
+gradient("unfold", lambda g, a_shape, dim, size, step: _gathered_back(
+    g, a_shape, lambda z: P.unfold(z, dim=dim, size=size, step=step)))
+gradient("as_strided", lambda g, a, shape, strides, offset: _strided_back(
+    g, a, shape, strides, offset))
+gradient("view_as_real", lambda g: P.view_as_complex(P.copy(g, order="C")))
+gradient("view_as_complex", lambda g: P.view_as_real(P.copy(g, order="C")))
+gradient("view_dtype", lambda g, a_dtype: P.view_dtype(g, dtype=a_dtype.numpy))
+
+
+def reshaped(g: Any, shape: tuple[int, ...]) -> Any:
+    """A view of g in another shape, of a copy where memory does not allow it."""
+    try:
+        return P.view(g, shape=shape)
+    except ValueError:
+        return P.view(P.copy(g, order="C"), shape=shape)
+
+
+def _placed(g: Any, shape: tuple[int, ...], view: Any) -> Any:
+    """Zeros of `shape` with g where `view` looks; every element is looked at once at most."""
+    positions = _positions(g, shape, view)
+    return _put(g, shape, positions)
+
+
+def _positions(g: Any, shape: tuple[int, ...], view: Any) -> Any:
+    """The flat position in `shape` of each element that `view` looks at."""
+    count = 1
+    for size in shape:
+        count *= size
+    flat = P.arange(start=0, step=1, count=count, dtype=_INT64)
+    return view(P.view(flat, shape=shape))
+
+
+def _put(g: Any, shape: tuple[int, ...], positions: Any) -> Any:
+    count = 1
+    for size in shape:
+        count *= size
+    flat = reshaped(g, (g._array.size,))
+    index = reshaped(positions, (g._array.size,))
+    return P.view(P.scatter_add(filled(g, (count,), 0), index, flat, dim=0), shape=shape)
+
+
+_gathered_back = _placed
+
+
+def _strided_back(g: Any, a: Any, shape: Any, strides: Any, offset: int) -> Any:
+    """Through the operand's own memory layout: scatter g into it, then read a's view of it."""
+    import numpy as np
+
+    array = a._array
+    low, high = np.lib.array_utils.byte_bounds(array)
+    start = (array.__array_interface__["data"][0] - low) // array.itemsize
+    first = min(0, start + offset)
+    reach = start + offset + sum(max(n - 1, 0) * s for n, s in zip(shape, strides, strict=True))
+    count = max((high - low) // array.itemsize, reach + 1) - first
+    own = tuple(s // array.itemsize for s in array.strides)
+    memory = filled(g, (count,), 0)
+    positions = P.arange(start=0, step=1, count=count, dtype=_INT64)
+    index = P.as_strided(positions, shape=shape, strides=strides, offset=start + offset - first)
+    flat = P.scatter_add(
+        memory, reshaped(index, (index._array.size,)), reshaped(g, (g._array.size,)), dim=0
+    )
+    return P.copy(P.as_strided(flat, shape=array.shape, strides=own, offset=start - first), order="K")
+
+
+def _int64() -> Any:
+    import numpy as np
+
+    return np.dtype(np.int64)
+
+
+_INT64 = _int64()

@@ -1,0 +1,113 @@
+"""The Tensor's bare frame: an array, its storage, and its place on the tape.
+
+Only what the engine itself needs is here; the face attaches the public methods. Attributes have
+class-level defaults, so that wrapping an array costs one assignment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base.devices import CPU, device
+
+if TYPE_CHECKING:
+    from .node import Node
+    from .views import ViewInfo
+
+
+class Storage:
+    """The memory that aliases share: its owner array and its version counter."""
+
+    __slots__ = ("__weakref__", "array", "offset_zero", "version")
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+        self.version = 0
+        # the address of the storage's first byte; views count their offset from here
+        self.offset_zero: int | None = None
+
+    @property
+    def address(self) -> int:
+        """The address of the first byte."""
+        if self.offset_zero is None:
+            array = self.array
+            if array.flags.c_contiguous:
+                self.offset_zero = array.__array_interface__["data"][0]
+            else:
+                self.offset_zero = np.lib.array_utils.byte_bounds(array)[0]
+        return self.offset_zero
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes from the first element's first to the last element's last."""
+        if self.array.size == 0:
+            return 0
+        low, high = np.lib.array_utils.byte_bounds(self.array)
+        return high - low
+
+
+class Tensor:
+    """An n-dimensional array that can remember how it was computed."""
+
+    _array: np.ndarray
+    # True while nothing but the array matters: no history, no view, no other device
+    _plain: bool = True
+    _requires_grad: bool = False
+    _grad: Tensor | None = None
+    _grad_fn: Node | None = None
+    _output_index: int = 0
+    _storage: Storage | None = None
+    _view: ViewInfo | None = None
+    _hooks: dict | None = None
+    _post_accumulate_hooks: dict | None = None
+    _retains_grad: bool = False
+    _inference: bool = False
+    _device: device = CPU
+    # a gradient that only the backward engine has seen, whose memory a leaf may keep
+    _fresh: bool = False
+
+
+new = object.__new__
+
+
+def wrap(array: np.ndarray) -> Tensor:
+    """A tensor over `array`, sharing its memory."""
+    t = new(Tensor)
+    t._array = array
+    return t
+
+
+def storage_of(t: Tensor) -> Storage:
+    """The storage behind a tensor, made on first need."""
+    storage = t._storage
+    if storage is None:
+        storage = t._storage = Storage(t._array)
+    return storage
+
+
+def version_of(t: Tensor) -> int:
+    """How many in-place writes the tensor's memory has seen."""
+    return 0 if t._storage is None else t._storage.version
+
+
+def share(t: Tensor, array: np.ndarray) -> Tensor:
+    """A tensor over `array`, a view into t's memory, without history."""
+    out = wrap(array)
+    out._storage = storage_of(t)
+    if t._device is not CPU:
+        out._device = t._device
+        out._plain = False
+    return out
+
+
+def mark_requires_grad(t: Tensor, wanted: bool = True) -> None:
+    """Set the flag that makes a tensor a leaf of the tape."""
+    t._requires_grad = wanted
+    t._plain = not wanted and t._view is None and t._device is CPU and not t._inference
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether `x` is a Tensor."""
+    return isinstance(x, Tensor)

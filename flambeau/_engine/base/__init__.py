@@ -1,0 +1,1 @@
+"""The ground floor: dtypes, promotion, devices, shapes, errors, configuration. Imports nothing."""

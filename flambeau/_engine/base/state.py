@@ -1,0 +1,13 @@
+"""The one dispatch point's switches.
+
+`on_op`, when set, receives every outermost public op instead of the op's own function: autocast
+and (later) the recorder interpose here. It is called as `on_op(descriptor, function, args,
+kwargs)`. None, the usual state, costs an op one comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+on_op: Callable[..., Any] | None = None

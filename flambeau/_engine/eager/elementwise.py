@@ -1,0 +1,112 @@
+"""NumPy rules for the elementwise primitives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import special
+from .precision import in_float32
+from .table import rule, rules
+
+rules(
+    neg=np.negative, abs=np.absolute, sign=np.sign, ceil=np.ceil, floor=np.floor, trunc=np.trunc,
+    rint=np.rint, exp=np.exp, expm1=np.expm1, log=np.log, log1p=np.log1p, log2=np.log2,
+    log10=np.log10, exp2=np.exp2, sqrt=np.sqrt, reciprocal=np.reciprocal, square=np.square,
+    sin=np.sin, cos=np.cos, tan=np.tan, asin=np.arcsin, acos=np.arccos, atan=np.arctan,
+    sinh=np.sinh, cosh=np.cosh, tanh=np.tanh, asinh=np.arcsinh, acosh=np.arccosh,
+    atanh=np.arctanh, conj=np.conjugate, bitwise_not=np.invert, isnan=np.isnan, isinf=np.isinf,
+    isfinite=np.isfinite, logical_not=np.logical_not, signbit=np.signbit,
+)  # fmt: skip
+rules(
+    add=np.add, sub=np.subtract, mul=np.multiply, div=np.true_divide, maximum=np.maximum,
+    minimum=np.minimum, fmax=np.fmax, fmin=np.fmin, atan2=np.arctan2, hypot=np.hypot,
+    nextafter=np.nextafter, copysign=np.copysign, fmod=np.fmod, bitwise_and=np.bitwise_and,
+    bitwise_or=np.bitwise_or, bitwise_xor=np.bitwise_xor,
+    eq=np.equal, ne=np.not_equal, lt=np.less, le=np.less_equal, gt=np.greater,
+    ge=np.greater_equal, logical_and=np.logical_and, logical_or=np.logical_or,
+    logical_xor=np.logical_xor,
+)  # fmt: skip
+rules(
+    erf=in_float32(special.erf), erfc=in_float32(special.erfc),
+    erfinv=in_float32(special.erfinv), lgamma=in_float32(special.lgamma),
+    digamma=in_float32(special.digamma),
+)  # fmt: skip
+rules(
+    real_part=np.real, imag_part=np.imag, angle=np.angle, complex_abs=np.absolute,
+    where=np.where, floor_divide=np.floor_divide, remainder=np.remainder,
+)  # fmt: skip
+
+
+@rule("pow")
+def _pow(a, b):
+    if isinstance(b, np.ndarray) and b.dtype.kind == "i" and b.size and b.min() < 0:
+        return _integer_pow(a, b)
+    return np.power(a, b)
+
+
+def _integer_pow(a, b):
+    # integers to negative powers: 1/a rounded to zero, as C's repeated multiplication gives
+    base = np.asarray(a)
+    sign = np.where((b % 2 == 1) & (base == -1), -1, 1)
+    negative = np.where(np.abs(base) == 1, sign, 0)
+    return np.where(b < 0, negative, np.power(base, np.maximum(b, 0))).astype(b.dtype)
+
+
+@rule("rsqrt")
+def _rsqrt(a):
+    return np.reciprocal(np.sqrt(a))
+
+
+@rule("sigmoid")
+def _sigmoid(a):
+    one = a.dtype.type(1)
+    if a.dtype.kind == "c":
+        return one / (one + np.exp(-a))
+    # exp(-|a|) never overflows: 1/(1+e) for a >= 0, e/(1+e) below
+    e = np.exp(-np.abs(a))
+    return np.where(a >= 0, one, e) / (one + e)
+
+
+@rule("relu")
+def _relu(a):
+    return np.maximum(a, a.dtype.type(0))
+
+
+@rule("left_shift")
+def _left_shift(a, b):
+    return np.left_shift(a, b)
+
+
+@rule("right_shift")
+def _right_shift(a, b):
+    return np.right_shift(a, b)
+
+
+@rule("convert")
+def _convert(a, *, dtype):
+    if a.dtype.kind == "c" and dtype.kind != "c" and dtype.kind != "b":
+        a = a.real
+    if a.dtype.kind == "f" and dtype.kind == "u":
+        # out of range for C; PyTorch goes through a wide signed integer
+        return a.astype(np.int64).astype(dtype)
+    return a.astype(dtype)
+
+
+@rule("make_complex")
+def _make_complex(a, b):
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    out = np.empty(shape, np.complex128 if a.dtype == np.float64 else np.complex64)
+    out.real = a
+    out.imag = b
+    return out
+
+
+@rule("round_decimals")
+def _round_decimals(a, *, decimals):
+    scale = a.dtype.type(10.0 ** abs(decimals))
+    return np.rint(a * scale) / scale if decimals >= 0 else np.rint(a / scale) * scale
+
+
+@rule("polygamma")
+def _polygamma(a, *, order):
+    return special.polygamma(order, a)

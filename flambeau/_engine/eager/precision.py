@@ -1,0 +1,40 @@
+"""Half-precision arithmetic: compute in float32, round once, as PyTorch's CPU kernels do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+FLOAT16 = np.dtype(np.float16)
+HALVES = (FLOAT16, BFLOAT16)
+
+
+def is_half(d: np.dtype) -> bool:
+    """Whether `d` is float16 or bfloat16."""
+    return d == FLOAT16 or d == BFLOAT16
+
+
+def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The rule run in float32 when its first operand is float16 or bfloat16."""
+
+    @wraps(function)
+    def wrapped(a: np.ndarray, *rest: Any, **params: Any) -> Any:
+        if a.dtype not in HALVES:
+            return function(a, *rest, **params)
+        half = a.dtype
+        wide = [x.astype(np.float32) if _is(x, half) else x for x in (a, *rest)]
+        out = function(*wide, **params)
+        if isinstance(out, tuple):
+            return tuple(o.astype(half) if o.dtype == np.float32 else o for o in out)
+        return out.astype(half) if out.dtype == np.float32 else out
+
+    return wrapped
+
+
+def _is(x: object, d: np.dtype) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype == d

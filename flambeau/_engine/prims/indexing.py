@@ -1,0 +1,15 @@
+"""Gathering and scattering by index tensors (int64 unless said otherwise)."""
+
+from __future__ import annotations
+
+from .primitive import Aval, declare
+
+declare("gather", "a index", "dim", shape=lambda a, index, *, dim: Aval(index.shape, a.dtype))
+declare("scatter", "a index source", "dim", shape=lambda a, index, source, *, dim: a)
+declare("scatter_add", "a index source", "dim", shape=lambda a, index, source, *, dim: a)
+# `pattern` has one entry a dimension of a: True where an index tensor of `indices` applies
+declare("index", "a *indices", "pattern")
+declare("index_put", "a value *indices", "pattern accumulate", shape=lambda a, *_, **__: a)
+declare("nonzero", "a")
+declare("sort", "a", "dim descending stable", outputs=2)
+declare("searchsorted", "sorted values", "right")

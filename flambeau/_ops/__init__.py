@@ -1,0 +1,1 @@
+"""Public operations, one file a family. Each is declared once and composed of primitives."""

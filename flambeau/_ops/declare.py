@@ -1,0 +1,246 @@
+"""`op`: the one decorator that declares a public operation.
+
+An op is what users call and what the JIT will guard. Declaring it once gives the function, the
+Tensor method, the in-place method (`name_`), `out=`, NumPy's argument names (`axis`, `keepdims`),
+PyTorch's error for a non-tensor argument, and the name of its node on the tape.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .._engine.autograd.inplace import check_writable, write_
+from .._engine.autograd.mode import mode
+from .._engine.autograd.tensor import Tensor
+from .._engine.base import dtypes, state
+from .._engine.base.errors import argument_type_error, cast_error
+from .._engine.base.promotion import can_cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class OpDescriptor:
+    """What is known of a public op beside its function.
+
+    Attributes:
+        name: as users call it, "add", "nn.functional.linear", "add_".
+        label: the name its node has on the tape, "AddBackward0".
+        inplace: whether it writes into its first argument.
+    """
+
+    __slots__ = ("function", "inplace", "label", "name")
+
+    def __init__(self, name: str, label: str, function: Callable[..., Any], inplace: bool):
+        self.name = name
+        self.label = label
+        self.function = function
+        self.inplace = inplace
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+OPS: dict[str, OpDescriptor] = {}
+
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x2": "other"}
+
+
+def op(
+    *,
+    name: str | None = None,
+    namespace: str = "",
+    method: bool = False,
+    inplace: bool = False,
+    out: bool = False,
+    aliases: tuple[str, ...] = (),
+    label: str | None = None,
+) -> Callable[[F], F]:
+    """Declare a public operation.
+
+    Args:
+        name: its public name, the function's own by default.
+        namespace: "nn.functional", "linalg" ...; empty for the top level.
+        method: also a Tensor method; `aliases` are further names of the method.
+        inplace: also a method `name_` that writes the result into its first argument.
+        out: accept `out=`, a tensor (or tuple) that the result is written into.
+        label: the name of its tape node, from the op's name by default.
+    """
+
+    def declare(function: F) -> F:
+        bare = name or function.__name__
+        full = f"{namespace}.{bare}" if namespace else bare
+        tape_name = label or _label(bare)
+        call = _public(OpDescriptor(full, tape_name, function, False), out)
+        if method:
+            for public in (bare, *aliases):
+                _attach(public, call)
+        if inplace:
+            writer = _inplace_public(function, bare, tape_name)
+            for public in (bare, *aliases):
+                _attach(public + "_", writer)
+        return call  # type: ignore[return-value]
+
+    return declare
+
+
+def method(name: str | None = None) -> Callable[[F], F]:
+    """Decorator: the function is a Tensor method only, and not an op of its own."""
+
+    def attach(function: F) -> F:
+        _attach(name or function.__name__, function)
+        return function
+
+    return attach
+
+
+def _attach(name: str, function: Callable[..., Any]) -> None:
+    setattr(Tensor, name, function)
+
+
+def _label(name: str) -> str:
+    parts = name.strip("_").split("_")
+    return "".join(part[:1].upper() + part[1:] for part in parts) + "Backward0"
+
+
+def _public(descriptor: OpDescriptor, has_out: bool) -> Callable[..., Any]:
+    """The function users call: the dispatch point, error translation, and tape label."""
+    function, label = descriptor.function, descriptor.label
+    OPS[descriptor.name] = descriptor
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if state.on_op is not None:
+            return state.on_op(descriptor, function, args, kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except (AttributeError, TypeError) as error:
+            result = _retry(descriptor, function, args, kwargs, error)
+        if (
+            type(result) is Tensor
+            and result._grad_fn is not None
+            and not (args and result is args[0])
+        ):
+            result._grad_fn.label = label
+        return result
+
+    if not has_out:
+        return functools.update_wrapper(call, function)
+
+    def call_with_out(*args: Any, **kwargs: Any) -> Any:
+        if "out" not in kwargs:
+            return call(*args, **kwargs)
+        target = kwargs.pop("out")
+        result = call(*args, **kwargs)
+        return result if target is None else write_out(descriptor.name, target, result)
+
+    return functools.update_wrapper(call_with_out, function)
+
+
+def _inplace_public(function: Callable[..., Any], bare: str, label: str) -> Callable[..., Any]:
+    def run(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if not self._plain:
+            check_writable(self)
+        result = function(self, *args, **kwargs)
+        if result._grad_fn is not None and result is not self:
+            result._grad_fn.label = label
+        return write_(self, result, op=bare + "_")
+
+    run.__name__ = run.__qualname__ = bare + "_"
+    run.__doc__ = f"In-place version of `{bare}`: writes the result into this tensor."
+    return _public(OpDescriptor(bare + "_", label, run, True), False)
+
+
+def _retry(
+    descriptor: OpDescriptor,
+    function: Callable[..., Any],
+    args: tuple,
+    kwargs: dict[str, Any],
+    error: Exception,
+) -> Any:
+    """NumPy's argument names get a second try; a non-tensor gets PyTorch's TypeError."""
+    if isinstance(error, TypeError):
+        if "unexpected keyword argument" in str(error) and _NUMPY_NAMES.keys() & kwargs.keys():
+            renamed = {_NUMPY_NAMES.get(key, key): value for key, value in kwargs.items()}
+            if renamed.keys() != kwargs.keys():
+                return _public_retry(descriptor, function, args, renamed)
+        raise error
+    if getattr(error, "name", None) in ("_plain", "_array", "_grad_fn", "_requires_grad"):
+        raise _not_a_tensor(descriptor, function, args, kwargs, error) from None
+    raise error
+
+
+def _public_retry(
+    descriptor: OpDescriptor, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
+) -> Any:
+    try:
+        return function(*args, **kwargs)
+    except AttributeError as error:
+        return _retry(descriptor, function, args, kwargs, error)
+
+
+def _not_a_tensor(
+    descriptor: OpDescriptor,
+    function: Callable[..., Any],
+    args: tuple,
+    kwargs: dict[str, Any],
+    error: Exception,
+) -> Exception:
+    """Find which argument was to be a tensor and was not."""
+    offender = getattr(error, "obj", None)
+    names = list(inspect.signature(function).parameters)
+    named = [*zip(names, args, strict=False), *kwargs.items()]
+    for position, (argument, value) in enumerate(named, 1):
+        if value is offender:
+            return argument_type_error(descriptor.name, argument, position, "Tensor", value)
+        if isinstance(value, (list, tuple)) and any(item is offender for item in value):
+            return argument_type_error(
+                descriptor.name, argument, position, "tuple of Tensors", value
+            )
+    return error
+
+
+def write_out(name: str, target: Any, result: Any) -> Any:
+    """Put results where `out=` says, resizing as PyTorch does.
+
+    Raises:
+        RuntimeError: a result requires grad, or cannot be cast to the target's dtype.
+    """
+    if isinstance(target, (tuple, list)):
+        for one, value in zip(target, result, strict=True):
+            write_out(name, one, value)
+        return result._make(target) if hasattr(result, "_make") else tuple(target)
+    if not isinstance(target, Tensor):
+        raise argument_type_error(name, "out", 0, "Tensor", target)
+    if mode.grad and (result._requires_grad or target._requires_grad):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic "
+            "differentiation, but one of the arguments requires grad."
+        )
+    found = dtypes.from_numpy(result._array.dtype)
+    wanted = dtypes.from_numpy(target._array.dtype)
+    if not can_cast(found, wanted):
+        raise cast_error(found, wanted)
+    if target._device is not result._device:
+        raise RuntimeError(
+            f"{name}(): expected out tensor to be on {result._device}, but it is on "
+            f"{target._device}"
+        )
+    if target._array.shape != result._array.shape:
+        _resize_for(name, target, result)
+    return write_(target, result.detach(), op=name)
+
+
+def _resize_for(name: str, target: Tensor, result: Tensor) -> None:
+    if target._array.size:
+        warnings.warn(
+            f"An output with one or more elements was resized since it had shape "
+            f"{list(target._array.shape)}, which does not match the required output shape "
+            f"{list(result._array.shape)}. This behavior is deprecated, and in a future release "
+            "outputs will not be resized unless they have zero elements. Reset the out tensor "
+            "with out.resize_(0) first.",
+            stacklevel=4,
+        )
+    target.resize_(result._array.shape)  # type: ignore[attr-defined]

@@ -1,0 +1,91 @@
+"""Bringing operands to a common dtype, as PyTorch's TensorIterator does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._engine.autograd.calls import P
+from .._engine.autograd.tensor import Tensor
+from .._engine.base import dtypes
+from .._engine.base.dtypes import BOOL, COMPLEX, FLOATING, dtype
+from .._engine.base.errors import argument_type_error
+from .._engine.base.promotion import Promotion, computation_dtype
+
+
+def dtype_of(t: Tensor) -> dtype:
+    """The tensor's dtype."""
+    return dtypes.from_numpy(t._array.dtype)
+
+
+def as_dtype(t: Tensor, d: dtype) -> Tensor:
+    """The tensor converted to `d`; itself when it has that dtype."""
+    return t if t._array.dtype == d.numpy else P.convert(t, dtype=d.numpy)
+
+
+def common_dtype(name: str, *operands: Any) -> dtype:
+    """The dtype that tensors and Python numbers promote to.
+
+    Raises:
+        TypeError: an operand is neither.
+    """
+    promotion = Promotion()
+    for position, x in enumerate(operands, 1):
+        if isinstance(x, Tensor):
+            promotion.tensor(dtypes.from_numpy(x._array.dtype), x._array.ndim)
+        elif dtypes.of_scalar(x) is not None:
+            promotion.scalar(x)
+        else:
+            argument = "input" if position == 1 else "other"
+            raise argument_type_error(name, argument, position, "Tensor", x)
+    return promotion.result()
+
+
+def to_common(
+    name: str, *operands: Any, floating: bool = False, to: dtype | None = None
+) -> tuple[Any, ...]:
+    """Operands in their common dtype; numbers stay numbers, in range of that dtype.
+
+    Args:
+        floating: integers and bool go on to the default dtype (`div`, `atan2` ...).
+        to: the dtype to use, instead of finding it.
+    """
+    target = common_dtype(name, *operands) if to is None else to
+    if floating:
+        target = computation_dtype(target)
+    return tuple(
+        as_dtype(x, target) if isinstance(x, Tensor) else number(x, target) for x in operands
+    )
+
+
+def number(value: Any, d: dtype) -> Any:
+    """A Python number as C would store it in dtype `d` (integers wrap around)."""
+    category = d.category
+    if category == FLOATING:
+        return float(value)
+    if category == COMPLEX:
+        return complex(value)
+    if category == BOOL:
+        return bool(value)
+    return wrapped_integer(int(value), d)
+
+
+def wrapped_integer(value: int, d: dtype) -> int:
+    """An integer modulo the range of an integer dtype."""
+    bits = 8 * d.itemsize
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if d.is_signed and value >> (bits - 1) else value
+
+
+def floating_input(t: Tensor) -> Tensor:
+    """Integers and bool converted to the default dtype, for functions such as exp."""
+    if t._array.dtype.kind in "iub":
+        return as_dtype(t, computation_dtype(dtype_of(t)))
+    return t
+
+
+def is_floating_kind(d: np.dtype) -> bool:
+    """Whether a NumPy dtype stores real floats (bfloat16 included)."""
+    return d.kind in "fV"
+

@@ -1,0 +1,238 @@
+"""A tensor's side of autograd: requires_grad, grad, backward, hooks, detach."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from .._engine.autograd.calls import P
+from .._engine.autograd.hooks import RemovableHandle
+from .._engine.autograd.node import Node
+from .._engine.autograd.tensor import Tensor, mark_requires_grad, share
+from .._engine.base import dtypes
+from .._ops.declare import method
+
+
+def _refresh(self: Tensor) -> None:
+    if self._view is not None:
+        self._view.refresh(self)
+
+
+def _get_requires_grad(self: Tensor) -> bool:
+    _refresh(self)
+    return self._requires_grad
+
+
+def _set_requires_grad(self: Tensor, wanted: bool) -> None:
+    if not isinstance(wanted, (bool, int)):
+        raise RuntimeError("requires_grad must be a bool")
+    if self._grad_fn is not None:
+        if wanted:
+            return
+        raise RuntimeError(
+            "you can only change requires_grad flags of leaf variables. If you want to use a "
+            "computed variable in a subgraph that doesn't require differentiation use "
+            "var_no_grad = var.detach()."
+        )
+    if wanted and dtypes.from_numpy(self._array.dtype).category < dtypes.FLOATING:
+        raise RuntimeError(
+            "only Tensors of floating point and complex dtype can require gradients"
+        )
+    if wanted and self._inference:
+        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode "
+                           "is not allowed.")
+    mark_requires_grad(self, bool(wanted))
+
+
+def _get_grad_fn(self: Tensor) -> Node | None:
+    _refresh(self)
+    return self._grad_fn
+
+
+def _get_grad(self: Tensor) -> Tensor | None:
+    return self._grad
+
+
+def _set_grad(self: Tensor, grad: Tensor | None) -> None:
+    if grad is None:
+        self._grad = None
+        return
+    if not isinstance(grad, Tensor):
+        raise TypeError(
+            f"assigned grad expected to be a Tensor or None but got grad of type "
+            f"{type(grad).__name__}"
+        )
+    if grad is self:
+        raise RuntimeError("can't assign Variable as its own grad")
+    if grad._array.dtype != self._array.dtype:
+        raise RuntimeError(
+            f"attempting to assign a gradient with dtype '{grad.dtype}' to a tensor "  # type: ignore
+            f"with dtype '{self.dtype}'. Please ensure that the gradient and the tensor have the "  # type: ignore
+            "same dtype"
+        )
+    if grad._device is not self._device:
+        raise RuntimeError(
+            f"attempting to assign a gradient with device type '{grad._device}' to a tensor with "
+            f"device type '{self._device}'. Please ensure that the gradient and the tensor are on "
+            "the same device"
+        )
+    if grad._array.shape != self._array.shape:
+        raise RuntimeError(
+            f"attempting to assign a gradient of size '{list(grad._array.shape)}' to a tensor of "
+            f"size '{list(self._array.shape)}'. Please ensure that the gradient and the tensor "
+            "are the same size"
+        )
+    self._grad = grad
+
+
+def _del_grad(self: Tensor) -> None:
+    self._grad = None
+
+
+def _get_data(self: Tensor) -> Tensor:
+    return share(self, self._array)
+
+
+def _set_data(self: Tensor, new: Tensor) -> None:
+    if not isinstance(new, Tensor):
+        raise TypeError(
+            f"Variable data has to be a tensor, but got {type(new).__name__}"
+        )
+    source = share(new, new._array)  # makes sure that both know their storage
+    self._array, self._storage, self._device = source._array, source._storage, new._device
+    mark_requires_grad(self, self._requires_grad)
+
+
+def _is_leaf(self: Tensor) -> bool:
+    _refresh(self)
+    return self._grad_fn is None
+
+
+def _base(self: Tensor) -> Tensor | None:
+    return self._view.base if self._view is not None else None
+
+
+Tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)  # type: ignore
+Tensor.grad = property(_get_grad, _set_grad, _del_grad)  # type: ignore
+Tensor.grad_fn = property(_get_grad_fn)  # type: ignore
+Tensor.data = property(_get_data, _set_data)  # type: ignore
+Tensor.is_leaf = property(_is_leaf)  # type: ignore
+Tensor.output_nr = property(lambda self: self._output_index)  # type: ignore
+Tensor.retains_grad = property(lambda self: self._retains_grad)  # type: ignore
+Tensor._base = property(_base)  # type: ignore
+method("_is_view")(lambda self: self._view is not None)
+
+
+@method()
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Set `requires_grad` in place."""
+    self.requires_grad = requires_grad  # type: ignore[attr-defined]
+    return self
+
+
+@method()
+def detach(self: Tensor) -> Tensor:
+    """A tensor over the same memory that is not part of the graph."""
+    return share(self, self._array)
+
+
+@method()
+def detach_(self: Tensor) -> Tensor:
+    """Leave the graph, in place. Raises RuntimeError for a view."""
+    if self._view is not None:
+        raise RuntimeError(
+            "Can't detach views in-place. Use detach() instead. If you are using "
+            "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
+            "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
+            "these gradients."
+        )
+    self._grad_fn, self._output_index = None, 0
+    mark_requires_grad(self, False)
+    return self
+
+
+@method()
+def backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradient of this tensor, weighted by `gradient`, to the leaves' `.grad`.
+
+    Args:
+        gradient: same shape as this tensor; may be left out for a tensor of one element.
+        retain_graph: keep what was saved, for another backward; `create_graph` by default.
+        create_graph: make the gradients differentiable themselves.
+        inputs: only these tensors' `.grad` grow.
+
+    Raises:
+        RuntimeError: nothing requires grad, shapes differ, or the graph was freed.
+    """
+    from ..autograd import backward as run
+
+    run(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+@method()
+def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    """Call `hook(grad)` whenever this tensor's gradient is computed; it may return another.
+
+    Raises:
+        RuntimeError: the tensor does not require grad.
+    """
+    _refresh(self)
+    if not self._requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self._grad_fn is None:
+        if self._hooks is None:
+            self._hooks = {}
+        return RemovableHandle(self._hooks, hook)
+    return RemovableHandle(_watchers(self), hook)
+
+
+def _watchers(t: Tensor) -> dict:
+    node = t._grad_fn
+    assert node is not None
+    if node.retained is None:
+        node.retained = {}
+    return node.retained.setdefault(t._output_index, {})
+
+
+@method()
+def register_post_accumulate_grad_hook(
+    self: Tensor, hook: Callable[[Tensor], None]
+) -> RemovableHandle:
+    """Call `hook(tensor)` after a backward has added to this leaf's `.grad`.
+
+    Raises:
+        RuntimeError: the tensor is not a leaf, or does not require grad.
+    """
+    if not self._requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self._grad_fn is not None:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    if self._post_accumulate_hooks is None:
+        self._post_accumulate_hooks = {}
+    return RemovableHandle(self._post_accumulate_hooks, hook)
+
+
+@method()
+def retain_grad(self: Tensor) -> None:
+    """Keep the gradient of a computed tensor in its `.grad`. Leaves do so anyway."""
+    _refresh(self)
+    if not self._requires_grad:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if self._grad_fn is None or self._retains_grad:
+        return
+    self._retains_grad = True
+    held = weakref.ref(self)
+
+    def keep(grad: Tensor) -> None:
+        owner = held()
+        if owner is not None:
+            owner._grad = grad if owner._grad is None else P.add(owner._grad, grad)
+
+    _watchers(self)["retain_grad"] = keep

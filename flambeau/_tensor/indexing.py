@@ -1,0 +1,26 @@
+"""Reading and writing with `[]`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._engine.autograd.tensor import Tensor
+from .._ops.declare import method
+from .._ops.subscript import read, write
+
+
+@method()
+def __getitem__(self: Tensor, index: Any) -> Tensor:
+    return read(self, index)
+
+
+@method()
+def __setitem__(self: Tensor, index: Any, value: Any) -> None:
+    write(self, index, value)
+
+
+@method()
+def __iter__(self: Tensor) -> Any:
+    if self._array.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))  # type: ignore[attr-defined]
