@@ -1,0 +1,1 @@
+"""Parts of the DataLoader: collation, fetching, worker processes and their transport."""
