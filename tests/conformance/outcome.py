@@ -1,4 +1,4 @@
-"""What a check says: passed, failed with a reason, or excluded with a reason; and its time limit."""
+"""What a check says: passed, failed or excluded, with the reason; and its time limit."""
 
 from __future__ import annotations
 

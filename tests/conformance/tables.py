@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 # op_db entries not considered: by exact name, or by prefix when the key ends in "*".
 EXCLUDED_OPS = {
     "jiterator_*": "CUDA only (compiles CUDA C++ from a string)",
@@ -35,11 +37,10 @@ UNDEFINED_VALUES = {
     "resize_as_": "grown memory is uninitialised",
 }
 
-# Random numbers that flambeau takes from another part of the stream than torch does on this
-# machine (torch uses MKL's generator for these on Intel CPUs): structure, dtype and shape only.
+# On Intel CPUs torch draws these from MKL's generator; flambeau follows the portable stream, which
+# torch uses on every other CPU. There: structure, dtype and shape only; elsewhere: the values too.
 UNPORTABLE_RANDOM = {
     "exponential": "torch's numbers depend on the CPU's vendor (MKL)",
-    "bernoulli": "torch's numbers depend on the CPU's vendor (MKL)",
     "nn.functional.dropout": "torch's mask depends on the CPU's vendor (MKL)",
     "nn.functional.dropout2d": "torch's mask depends on the CPU's vendor (MKL)",
     "nn.functional.dropout3d": "torch's mask depends on the CPU's vendor (MKL)",
@@ -92,3 +93,13 @@ def look_up(table: dict[str, object], name: str) -> object | None:
         if key.endswith("*") and name.startswith(key[:-1]):
             return value
     return None
+
+
+def values_defined(name: str) -> bool:
+    """Whether the values of an op's results can be compared on this machine."""
+    return name not in UNDEFINED_VALUES and not (name in UNPORTABLE_RANDOM and _on_intel())
+
+
+def _on_intel() -> bool:
+    information = Path("/proc/cpuinfo")
+    return information.exists() and "GenuineIntel" in information.read_text()

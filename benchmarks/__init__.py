@@ -1,0 +1,1 @@
+"""Timings of flambeau, beside torch and NumPy where they are installed."""
