@@ -7,7 +7,6 @@ from typing import Any
 from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import write_
 from .._engine.autograd.tensor import Tensor
-from .._engine.base.devices import CPU
 from .._engine.base.dtypes import BOOL, FLOATING
 from ..random import Generator, state_of
 from .arguments import check_tensor, integer
@@ -24,11 +23,19 @@ from .draws import (
     uniform_bounds,
     unsupported,
 )
-from .promote import as_dtype, dtype_of
+from .promote import dtype_of
 
-__all__ = ["bernoulli", "binomial", "multinomial", "poisson"]
+__all__ = [
+    "_sample_dirichlet",
+    "_standard_gamma",
+    "bernoulli",
+    "binomial",
+    "multinomial",
+    "poisson",
+]
 
 _LONG_MIN = -(1 << 63)
+_ABSENT: Any = object()
 
 
 @op(method=True)
@@ -58,27 +65,33 @@ def normal_(
 def random_(
     input: Tensor,
     low: int | None = None,
-    to: int | None = None,
+    to: Any = _ABSENT,
     *,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with integers: from [low, to), [0, low), or all that the dtype holds exactly.
+    """Fill with integers: from [low, to), or [0, low), or all that the dtype holds exactly.
 
-    `random_(low, None)` goes from `low` to the largest such integer.
+    `random_(low, None)` goes from `low` to the largest of those.
+
+    Raises:
+        RuntimeError: the range is empty, or the dtype cannot hold it.
     """
-    return _random_fill(input, low, to, state_of(generator))
-
-
-def _random_fill(input: Tensor, low: int | None, to: int | None, state: Any) -> Tensor:
-    d = dtype_of(input)
+    d, state = dtype_of(input), state_of(generator)
     if low is None:
         if d.is_complex or d.name in ("uint16", "uint32", "uint64"):
             raise unsupported("random_kernel_cpu", d)
         how = {"low": None, "high": None, "generator": state}
-    elif to is not None:
-        how = integer_bounds(d, low, to, state)
+    elif to is None and low == _LONG_MIN:
+        if d.name not in ("int64", "float64", "float32", "bfloat16"):
+            raise RuntimeError(
+                "random_full_64_bits_range_kernel_cpu handles only int64, double, float and "
+                "bfloat16"
+            )
+        how = {"low": low, "high": None, "generator": state}
     else:
-        how = integer_bounds(d, 0, low, state)
+        first, last = (0, low) if to is _ABSENT else (low, to)
+        last = largest_integer(d) + 1 if last is None else last
+        how = integer_bounds(d, first, last, state)
     return fill_(input, "random_", "random_integers", **how)
 
 
@@ -89,13 +102,14 @@ def exponential_(
     """Fill with exponential numbers of density lambd * exp(-lambd x)."""
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
-    _check_continuous("Exponential", input)
+    check_continuous("Exponential", input)
     return fill_(
         input, "exponential_", "random_exponential", rate=lambd, generator=state_of(generator)
     )
 
 
-def _check_continuous(distribution: str, t: Tensor) -> None:
+def check_continuous(distribution: str, t: Tensor) -> None:
+    """Raises RuntimeError when the tensor does not hold real floating numbers."""
     if dtype_of(t).category != FLOATING:
         raise RuntimeError(
             f"{distribution} distribution is a continuous probability distribution. dtype must "
@@ -134,7 +148,7 @@ def cauchy_(
     """Fill with Cauchy numbers, median + sigma tan(pi (u - 1/2))."""
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
-    _check_continuous("Cauchy", input)
+    check_continuous("Cauchy", input)
     how = {"median": float(median), "sigma": float(sigma), "generator": state_of(generator)}
     return fill_(input, "cauchy_", "random_cauchy", **how)
 

@@ -50,15 +50,26 @@ rules(
     random_permutation=lambda *, count, dtype, generator: distributions.permutation(
         generator, count, dtype
     ),
-    sample_poisson=lambda rate, *, generator: rejection.poisson(generator, rate),
     sample_gamma=lambda alpha, *, generator: rejection.standard_gamma(generator, alpha),
     sample_dirichlet=lambda alpha, *, generator: rejection.dirichlet(generator, alpha),
     sample_binomial=lambda count, prob, *, generator: rejection.binomial(generator, count, prob),
 )
 
 
+@rule("sample_poisson")
+def _sample_poisson(rate, *, generator):
+    if not (rate >= 0).all():
+        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    return rejection.poisson(generator, rate)
+
+
 @rule("sample_bernoulli")
 def _sample_bernoulli(p, *, generator):
+    if not ((p >= 0) & (p <= 1)).all():
+        raise RuntimeError(
+            "bernoulli: Expected p_in >= 0 && p_in <= 1 to be true, but got false: every "
+            "probability has to lie in [0, 1]"
+        )
     kept = distributions.bernoulli(generator, p.reshape(-1))
     return kept.reshape(p.shape).astype(p.dtype)
 
@@ -78,8 +89,11 @@ def _sample_normal(mean, std, *, shape, dtype, generator):
 @rule("rrelu_slopes")
 def _rrelu_slopes(a, *, lower, upper, generator):
     """A slope from [lower, upper) where a <= 0, else 1; numbers are drawn where needed only."""
-    slopes = np.ones_like(a)
+    slopes = np.ones(a.shape, a.dtype)
     negative = a <= 0
+    if generator is None:  # one slope for all
+        slopes[negative] = lower
+        return slopes
     draws = generator.uniforms(int(np.count_nonzero(negative)))
     slopes[negative] = draws * (upper - lower) + lower
     return slopes
