@@ -112,6 +112,10 @@ def _public(descriptor: OpDescriptor, has_out: bool) -> Callable[..., Any]:
     OPS[descriptor.name] = descriptor
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if has_out and "out" in kwargs:
+            target = kwargs.pop("out")
+            result = call(*args, **kwargs)
+            return result if target is None else write_out(descriptor.name, target, result)
         if state.on_op is not None:
             return state.on_op(descriptor, function, args, kwargs)
         try:
@@ -126,17 +130,7 @@ def _public(descriptor: OpDescriptor, has_out: bool) -> Callable[..., Any]:
             result._grad_fn.label = label
         return result
 
-    if not has_out:
-        return functools.update_wrapper(call, function)
-
-    def call_with_out(*args: Any, **kwargs: Any) -> Any:
-        if "out" not in kwargs:
-            return call(*args, **kwargs)
-        target = kwargs.pop("out")
-        result = call(*args, **kwargs)
-        return result if target is None else write_out(descriptor.name, target, result)
-
-    return functools.update_wrapper(call_with_out, function)
+    return functools.update_wrapper(call, function)
 
 
 def _inplace_public(function: Callable[..., Any], bare: str, label: str) -> Callable[..., Any]:

@@ -128,6 +128,9 @@ def abs(input: Tensor) -> Tensor:
 absolute = abs
 
 
+_REAL_NUMBERS = (float, int)
+
+
 def _binary(
     name: str,
     primitive: str,
@@ -152,8 +155,9 @@ def _binary(
                 unguarded or input._array.dtype.kind == "f" and floats
             ):
                 return call(input, other)
-        except AttributeError:
-            pass
+        except AttributeError:  # a number: weak beside a floating tensor
+            if type(other) in _REAL_NUMBERS and input._array.dtype.kind == "f" and floats:
+                return call(input, float(other))
         target = common_dtype(name, input, other)
         if (
             target.is_complex and not complex_

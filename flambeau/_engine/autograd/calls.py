@@ -29,12 +29,17 @@ ndarray = np.ndarray
 
 def bind(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Run a primitive on tensors (or numbers): eager rule, wrapping, views, tape."""
-    where = _common_device(primitive, inputs)
-    arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+    arrays = []
+    where = CPU
+    for x in inputs:
+        if isinstance(x, Tensor):
+            arrays.append(x._array)
+            if x._device is not CPU:
+                where = x._device
+        else:
+            arrays.append(x)
     if where is not CPU:
-        from .meta import run_on_meta
-
-        result = run_on_meta(primitive, arrays, params)
+        result = _run_elsewhere(primitive, inputs, arrays, params, where)
     else:
         token = enter(SETTING)
         try:
@@ -47,11 +52,31 @@ def bind(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) 
             leave(token)
     if primitive.view:
         return _wrap_view(primitive, inputs[0], result, params)
-    several = type(result) is tuple
-    outs = tuple(_wrap_result(r, where) for r in (result if several else (result,)))
+    if type(result) is tuple:
+        outs = tuple([_wrap_result(r, where) for r in result])
+        if mode.grad:
+            record(primitive, inputs, params, outs)
+        return outs
+    out = _wrap_result(result, where)
     if mode.grad:
-        record(primitive, inputs, params, outs)
-    return outs if several else outs[0]
+        record(primitive, inputs, params, (out,))
+    return out
+
+
+def _run_elsewhere(
+    primitive: Primitive, inputs: tuple, arrays: list[Any], params: dict, where: device
+) -> Any:
+    """Run off the CPU; 0-dim CPU tensors may come along.
+
+    Raises:
+        RuntimeError: the operands are on different devices.
+    """
+    from .meta import run_on_meta
+
+    for x in inputs:
+        if isinstance(x, Tensor) and x._device is not where and x._array.ndim:
+            raise device_error(primitive.name, [x._device, where])
+    return run_on_meta(primitive, arrays, params)
 
 
 def _wrap_result(array: Any, where: device) -> Tensor:
@@ -61,24 +86,6 @@ def _wrap_result(array: Any, where: device) -> Tensor:
     return out
 
 
-def _common_device(primitive: Primitive, inputs: tuple[Any, ...]) -> device:
-    where = None
-    for x in inputs:
-        if isinstance(x, Tensor) and x._device is not where:
-            if where is None or _is_number_on_cpu(where, inputs):
-                where = x._device
-            elif not (x._device is CPU and x._array.ndim == 0):
-                raise device_error(primitive.name, [where, x._device])
-    return where or CPU
-
-
-def _is_number_on_cpu(where: device, inputs: tuple[Any, ...]) -> bool:
-    """Whether all the tensors on the CPU are 0-dim: those go along with any device."""
-    return where is CPU and all(
-        x._array.ndim == 0 for x in inputs if isinstance(x, Tensor) and x._device is CPU
-    )
-
-
 def record(
     primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], outs: tuple[Tensor, ...]
 ) -> None:
@@ -86,14 +93,23 @@ def record(
     gradient = GRADIENTS[primitive.name]
     if gradient is None:
         return
-    edges = tuple(
-        edge_to(x)
-        if isinstance(x, Tensor) and not x._plain and gradient.differentiates(i)
-        else None
-        for i, x in enumerate(inputs)
-    )
-    if any(e is not None for e in edges) and any(o._array.dtype.kind in "fcV" for o in outs):
-        PrimitiveNode(gradient, edges, inputs, params).attach(outs)
+    edges = []
+    mask = []
+    for x, flows in zip(inputs, gradient.flows(len(inputs)), strict=True):
+        edge = None
+        if flows and isinstance(x, Tensor) and not x._plain:
+            if x._view is not None:
+                x._view.refresh(x)
+            if x._requires_grad:
+                node = x._grad_fn
+                edge = (x, 0) if node is None else (node, x._output_index)
+        edges.append(edge)
+        mask.append(edge is not None)
+    if True in mask:
+        for out in outs:
+            if out._array.dtype.kind in "fcV":
+                PrimitiveNode(gradient, tuple(edges), tuple(mask), inputs, params, outs)
+                return
 
 
 def _wrap_view(primitive: Primitive, base: Tensor, array: ndarray, params: dict) -> Tensor:
@@ -121,7 +137,8 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
     array_rule = RULES[primitive.name]
 
     def call(a: Tensor, **params: Any) -> Tensor:
-        if not a._plain:
+        plain = a._plain
+        if not plain and a._device is not CPU:
             return bind(primitive, (a,), params)
         token = enter(SETTING)
         try:
@@ -130,6 +147,8 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
             leave(token)
         out = new(Tensor)
         out._array = array if type(array) is ndarray else np.asarray(array)
+        if not plain and mode.grad:
+            record(primitive, (a,), params, (out,))
         return out
 
     return call
@@ -139,11 +158,12 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
     array_rule = RULES[primitive.name]
 
     def call(a: Any, b: Any) -> Tensor:
-        try:
-            if not (a._plain and b._plain):
-                return bind(primitive, (a, b), {})
-            x, y = a._array, b._array
-        except AttributeError:  # a Python number
+        x, y, plain = a, b, True
+        if isinstance(a, Tensor):
+            x, plain = a._array, a._plain
+        if isinstance(b, Tensor):
+            y, plain = b._array, plain and b._plain
+        if not plain and not _both_on_cpu(a, b):
             return bind(primitive, (a, b), {})
         token = enter(SETTING)
         try:
@@ -154,9 +174,15 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
             leave(token)
         out = new(Tensor)
         out._array = array if type(array) is ndarray else np.asarray(array)
+        if not plain and mode.grad:
+            record(primitive, (a, b), {}, (out,))
         return out
 
     return call
+
+
+def _both_on_cpu(a: Any, b: Any) -> bool:
+    return getattr(a, "_device", CPU) is CPU and getattr(b, "_device", CPU) is CPU
 
 
 def _callable_for(primitive: Primitive) -> Callable[..., Any]:

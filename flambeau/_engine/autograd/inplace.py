@@ -10,7 +10,7 @@ from ..base.errors import cast_error
 from ..base.promotion import can_cast
 from .calls import P, constant_like
 from .mode import mode
-from .node import Edge, Node, PrimitiveNode, Saved, edge_to
+from .node import Edge, Node, PrimitiveNode, edge_to, saved_result
 from .tensor import Tensor, storage_of
 
 
@@ -164,8 +164,8 @@ def _save_written(t: Tensor, value: Tensor, node: Node | None) -> None:
     """A node that saved its result now means t's memory: a later write must be noticed."""
     if isinstance(node, PrimitiveNode) and node.saved_out:
         for index, saved in enumerate(node.saved_out):
-            if saved.array is value._array and t._array.dtype == value._array.dtype:
-                changed = Saved(None, t._array, storage_of(t))
+            if saved[1] is value._array and t._array.dtype == value._array.dtype:
+                changed = saved_result(t)
                 saved_out = list(node.saved_out)
                 saved_out[index] = changed
                 node.saved_out = tuple(saved_out)
@@ -173,8 +173,6 @@ def _save_written(t: Tensor, value: Tensor, node: Node | None) -> None:
 
 class _Overwrite(Node):
     """A differentiable tensor was overwritten by a constant: its gradient is zero."""
-
-    __slots__ = ()
 
     def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         g = grads[0]
@@ -186,8 +184,6 @@ class _Overwrite(Node):
 
 class CopySlices(Node):
     """The history of a base after a write through one of its views."""
-
-    __slots__ = ("view",)
 
     def __init__(self, edges: tuple[Edge, ...], base: Tensor, view: object):
         super().__init__(edges)

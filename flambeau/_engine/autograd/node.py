@@ -20,62 +20,53 @@ _sequence = itertools.count()
 Edge = tuple[Any, int] | None
 
 
-class Saved:
-    """A tensor kept for backward: the object, its memory, and its version at that moment."""
+# A tensor kept for backward is a plain tuple, made on every recorded call: the tensor, its array,
+# its storage, and the version of that memory at the moment. The tensor is None for a result
+# (holding it would be a reference cycle), the storage None for a tensor without aliases yet.
+Saved = tuple[Tensor | None, np.ndarray, Storage | None, int]
 
-    __slots__ = ("array", "storage", "tensor", "version")
 
-    def __init__(self, tensor: Tensor | None, array: np.ndarray, storage: Storage | None):
-        self.tensor = tensor
-        self.array = array
-        self.storage = storage
-        self.version = 0 if storage is None else storage.version
+def saved_result(t: Tensor) -> Saved:
+    """Save a result, or what was written into a tensor."""
+    storage = storage_of(t)
+    return (None, t._array, storage, storage.version)
 
-    @classmethod
-    def input(cls, t: Tensor) -> Saved:
-        """Save an operand; holding the tensor itself keeps its history for double backward."""
-        return cls(t, t._array, t._storage)
 
-    @classmethod
-    def output(cls, t: Tensor) -> Saved:
-        """Save a result without holding the tensor, which would be a reference cycle."""
-        return cls(None, t._array, storage_of(t))
+def unpack(saved: Saved, node: Node, position: str, edge: Edge) -> Tensor:
+    """The tensor as it was; `edge` says where its own gradient flows.
 
-    def unpack(self, node: Node, position: str, edge: Edge) -> Tensor:
-        """The tensor as it was; `edge` says where its own gradient flows.
-
-        Raises:
-            RuntimeError: it has been written to since.
-        """
-        storage, t = self.storage, self.tensor
-        same = t is not None and t._array is self.array
-        if storage is None and same:
-            storage = t._storage  # type: ignore[union-attr]
-        if storage is not None and storage.version != self.version:
-            raise modified_error(self, storage.version, node, position)
-        if same:
-            return t  # type: ignore[return-value]
-        out = wrap(self.array)  # an output, or a tensor whose .data was replaced
-        out._storage = storage
-        if edge is not None and isinstance(edge[0], Node):
-            out._grad_fn, out._output_index = edge
-            out._requires_grad, out._plain = True, False
-        return out
+    Raises:
+        RuntimeError: it has been written to since.
+    """
+    t, array, storage, version = saved
+    same = t is not None and t._array is array
+    if storage is None and same:
+        storage = t._storage  # type: ignore[union-attr]
+    if storage is not None and storage.version != version:
+        raise modified_error(saved, storage.version, node, position)
+    if same:
+        return t  # type: ignore[return-value]
+    out = wrap(array)  # a result, or a tensor whose .data was replaced
+    out._storage = storage
+    if edge is not None and isinstance(edge[0], Node):
+        out._grad_fn, out._output_index = edge
+        out._requires_grad, out._plain = True, False
+    return out
 
 
 def modified_error(saved: Saved, found: int, node: Node, position: str) -> RuntimeError:
     """PyTorch's error for a saved tensor that was changed in place."""
-    kind = dtypes.from_numpy(saved.array.dtype).word
+    t, array, _, version = saved
+    kind = dtypes.from_numpy(array.dtype).word
     where = ""
-    t = saved.tensor
     owner = t._grad_fn if t is not None else node
     if owner is not None:
         index = t._output_index if t is not None else 0
         where = f", which is output {index} of {owner.name()},"
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace "
-        f"operation: [torch.{kind}Tensor {list(saved.array.shape)}]{where} is at version {found}; "
-        f"expected version {saved.version} instead ({position} of {node.name()}). Hint: enable "
+        f"operation: [torch.{kind}Tensor {list(array.shape)}]{where} is at version {found}; "
+        f"expected version {version} instead ({position} of {node.name()}). Hint: enable "
         "anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True)."
     )
@@ -84,22 +75,24 @@ def modified_error(saved: Saved, found: int, node: Node, position: str) -> Runti
 class Node:
     """A step of the tape. `apply` turns gradients of the outputs into gradients of the inputs."""
 
-    __slots__ = (
-        "__weakref__", "edges", "hooks", "label", "metadata_", "outputs", "pre_hooks",
-        "released", "retained", "sequence", "stack",
-    )  # fmt: skip
+    # class-level defaults: making a node costs what it really has
+    edges: tuple[Edge, ...] = ()
+    outputs: int = 1
+    sequence: int
+    label: str | None = None
+    hooks: dict | None = None
+    pre_hooks: dict | None = None
+    metadata_: dict | None = None
+    retained: dict | None = None  # output index -> callables that see its gradient
+    released: bool = False
+    stack: list[str] | None = None  # where it was made, in anomaly mode
 
     def __init__(self, edges: tuple[Edge, ...], outputs: int = 1):
         self.edges = edges
         self.outputs = outputs
         self.sequence = next(_sequence)
-        self.label: str | None = None
-        self.hooks: dict | None = None
-        self.pre_hooks: dict | None = None
-        self.metadata_: dict | None = None
-        self.retained: dict | None = None  # output index -> callables that see its gradient
-        self.released = False
-        self.stack = traceback.format_stack()[:-1] if mode.anomaly else None
+        if mode.anomaly:
+            self.stack = traceback.format_stack()[:-1]
 
     def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         """Gradients of the inputs, one an edge; None where there is none."""
@@ -153,8 +146,6 @@ class Node:
 class AccumulateGrad(Node):
     """What `next_functions` shows for a leaf; the engine writes to the leaf itself."""
 
-    __slots__ = ("variable",)
-
     def __init__(self, variable: Tensor):
         super().__init__(())
         self.variable = variable
@@ -175,47 +166,67 @@ def accumulator(leaf: Tensor) -> AccumulateGrad:
 class PrimitiveNode(Node):
     """The record of one primitive call."""
 
-    __slots__ = ("gradient", "inputs", "out_metas", "params", "saved", "saved_out")
+    saved_out: tuple[Saved, ...] | None = None
 
-    def __init__(self, gradient: Gradient, edges: tuple[Edge, ...], inputs: tuple, params: dict):
-        super().__init__(edges)
+    def __init__(
+        self,
+        gradient: Gradient,
+        edges: tuple[Edge, ...],
+        mask: tuple[bool, ...],
+        inputs: tuple,
+        params: dict,
+        outs: tuple[Tensor, ...],
+    ):
+        """Record a call and tie its results to it; `mask` says which edges are not None."""
+        self.edges = edges
+        self.sequence = next(_sequence)
         self.gradient = gradient
         self.params = params
+        if mode.anomaly:
+            self.stack = traceback.format_stack()[:-1]
         # (shape, dtype) of tensors; numbers as they are
-        self.inputs = tuple(
-            (x._array.shape, x._array.dtype) if isinstance(x, Tensor) else x for x in inputs
-        )
-        mask = tuple(e is not None for e in edges)
+        metas = []
+        for x in inputs:
+            if isinstance(x, Tensor):
+                array = x._array
+                metas.append((array.shape, array.dtype))
+            else:
+                metas.append(x)
+        self.inputs = metas
         keep, keep_out = gradient.saves(mask)
-        self.saved = {i: Saved.input(inputs[i]) for i in keep if isinstance(inputs[i], Tensor)}
-        self.saved_out: Any = keep_out
-        self.out_metas: tuple = ()
-
-    def attach(self, outs: tuple[Tensor, ...]) -> None:
-        """Tie results to this node, and save those that the rule asks for."""
-        self.outputs = len(outs)
-        self.out_metas = tuple((o._array.shape, o._array.dtype) for o in outs)
-        self.saved_out = tuple(Saved.output(o) for o in outs) if self.saved_out else None
+        saved: dict[int, Saved] = {}
+        for i in keep:
+            x = inputs[i]
+            if isinstance(x, Tensor):
+                storage = x._storage
+                saved[i] = (x, x._array, storage, 0 if storage is None else storage.version)
+        self.saved = saved
+        self.out_metas = out_metas = []
         for index, out in enumerate(outs):
-            if out._array.dtype.kind not in "fcV":
-                continue
-            out._grad_fn = self
-            out._output_index = index
-            out._requires_grad = True
-            out._plain = False
+            array = out._array
+            out_metas.append((array.shape, array.dtype))
+            if array.dtype.kind in "fcV":
+                out._grad_fn = self
+                out._output_index = index
+                out._requires_grad = True
+                out._plain = False
+        if index:
+            self.outputs = index + 1
+        if keep_out:
+            self.saved_out = tuple([saved_result(o) for o in outs])
 
     def out(self, index: int) -> Tensor:
         """The saved result number `index`, with its history."""
         differentiable = self.out_metas[index][1].kind in "fcV"
         edge = (self, index) if differentiable else None
-        return self.saved_out[index].unpack(self, f"result {index}", edge)
+        return unpack(self.saved_out[index], self, f"result {index}", edge)  # type: ignore
 
     def input(self, index: int) -> Any:
         """The saved operand number `index`, or the number that stood in its place."""
         saved = self.saved.get(index)
         if saved is None:
             return self.inputs[index]
-        return saved.unpack(self, f"operand {index}", self.edges[index])
+        return unpack(saved, self, f"operand {index}", self.edges[index])
 
     def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         if self.released:

@@ -36,13 +36,12 @@ class Gradient:
         self.joint = joint
         self.label = _label(primitive.name)
         self.readers = tuple(_readers(primitive, f) for f in functions)
+        self._flows = tuple(f is not None for f in functions)
         self._saves: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}
 
-    def differentiates(self, operand: int) -> bool:
-        """Whether any gradient flows to that operand."""
-        if self.joint:
-            return True
-        return self.functions[min(operand, len(self.functions) - 1)] is not None
+    def flows(self, count: int) -> tuple[bool, ...]:
+        """For each of `count` operands, whether a gradient can flow to it."""
+        return (True,) * count if self.joint else self._flows
 
     def saves(self, mask: tuple[bool, ...]) -> tuple[tuple[int, ...], bool]:
         """Which operands, and whether the results, are kept when `mask` operands want grads."""
