@@ -37,13 +37,29 @@ from ._engine.base.dtypes import (
 from ._engine.base.dtypes import bool_ as bool  # noqa: A004
 from ._engine.base.promotion import can_cast, promote_types
 from ._ops.creation import *  # noqa: F403
+from ._ops.masks import *  # noqa: F403
 from ._ops.pointwise import *  # noqa: F403
 from ._ops.products import *  # noqa: F403
+from ._ops.random import *  # noqa: F403
 from ._ops.reductions import *  # noqa: F403
+from ._ops.sampling import *  # noqa: F403
 from ._ops.shaping import *  # noqa: F403
 from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods
-from . import autograd  # noqa: F401
+from . import autograd, random  # noqa: F401
+from . import serialization, storage  # noqa: F401
+from ._install import install_as_torch
+from .serialization import load, save
+from .storage import *  # noqa: F403
 from ._tensor.size import Size
+from .random import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 
 half, float, double = float16, float32, float64  # noqa: A001
 short, int, long = int16, int32, int64  # noqa: A001

@@ -14,23 +14,21 @@ from ._install import install_as_torch
 
 
 def run_script(path: str, arguments: Sequence[str]) -> int:
-    """`python path arguments`. Returns an exit status; the script's errors and exits pass through."""
-    if os.path.isdir(path):
-        path = os.path.join(path, "__main__.py")
-    location = os.path.abspath(path)
+    """`python path arguments`: an exit status; the script's own errors and exits pass through."""
+    location = os.path.join(os.getcwd(), path)
     try:
         with open(location, "rb") as stream:
             source = stream.read()
     except OSError as error:
         text = f"[Errno {error.errno}] {error.strerror}"
-        print(f"{_program()}: can't open file {location!r}: {text}", file=sys.stderr)
+        print(f"flambeau: can't open file {location!r}: {text}", file=sys.stderr)
         return 2
     main = _fresh_main()
     main.__file__ = location
     main.__dict__["__cached__"] = None
-    main.__loader__ = loader = SourceFileLoader("__main__", location)
+    main.__loader__ = SourceFileLoader("__main__", location)
     _prepare([path, *arguments], os.path.dirname(os.path.realpath(location)))
-    _as_python(lambda: exec(loader.source_to_code(source, location), vars(main)))
+    _as_python(lambda: exec(compile(source, location, "exec", dont_inherit=True), vars(main)))
     return 0
 
 
@@ -40,10 +38,6 @@ def run_module(name: str, arguments: Sequence[str]) -> int:
     _prepare(["-m", *arguments], os.getcwd())
     _as_python(lambda: runpy._run_module_as_main(name))  # type: ignore[attr-defined]
     return 0
-
-
-def _program() -> str:
-    return os.path.basename(sys.argv[0]) if sys.argv[0] else "flambeau"
 
 
 def _fresh_main() -> ModuleType:

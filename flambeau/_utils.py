@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ._engine.autograd.meta import empty_array
 from ._engine.autograd.tensor import Tensor, mark_requires_grad, wrap
 from ._engine.base.devices import CPU, META, device
 from ._engine.base.dtypes import dtype
@@ -67,8 +66,9 @@ def _rebuild_meta_tensor_no_storage(
 ) -> Tensor:
     """A tensor on the meta device."""
     sizes, strides = _checked_integers(size, stride, 0)
-    array = empty_array(sizes, dtype.numpy, tuple(step * dtype.itemsize for step in strides))
-    return _finish(_on(META, wrap(array)), requires_grad, None)
+    memory = np.empty(_reach(sizes, strides) * dtype.itemsize, np.uint8)  # never touched
+    tensor = _view(UntypedStorage._of_memory(memory, META), dtype, 0, sizes, strides)
+    return _finish(tensor, requires_grad, None)
 
 
 def _rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: Any) -> Parameter:
@@ -135,7 +135,7 @@ def _view(
 ) -> Tensor:
     sizes, strides = _checked_integers(size, stride, offset)
     length = storage.nbytes() // element.itemsize
-    reach = offset + 1 + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
+    reach = offset + _reach(sizes, strides)
     if 0 not in sizes and reach > length:
         raise RuntimeError(
             f"a tensor of size {list(sizes)}, stride {list(strides)} and storage offset {offset} "
@@ -150,6 +150,13 @@ def _view(
     tensor = wrap(array)
     tensor._storage = storage._core
     return _on(storage.device, tensor)
+
+
+def _reach(sizes: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """How many elements lie between a view's first and last element, both counted."""
+    if 0 in sizes:
+        return 0
+    return 1 + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
 
 
 def _checked_integers(
@@ -171,9 +178,7 @@ def _on(where: device, tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _finish(
-    tensor: Tensor, requires_grad: bool, metadata: Mapping[str, bool] | None
-) -> Tensor:
+def _finish(tensor: Tensor, requires_grad: bool, metadata: Mapping[str, bool] | None) -> Tensor:
     flags = {name for name, value in (metadata or {}).items() if value}
     if not flags <= set(_META_FLAGS):
         raise NotImplementedError(f"a tensor's flags {sorted(flags)} are not known")

@@ -155,9 +155,7 @@ def load(
     safe = pickle_module is None if weights_only is None else weights_only
     if mmap and not isinstance(f, str | os.PathLike):
         raise ValueError("f must be a file path in order to use the mmap argument")
-    unpickle = (
-        _unpickle_safely if safe else _unpickler(pickle_module or pickle, pickle_load_args)
-    )
+    unpickle = _unpickle_safely if safe else _unpickler(pickle_module or pickle, pickle_load_args)
     placement = Placement(map_location)
     with _opened(f) as stream:
         base = stream.tell()
@@ -172,6 +170,10 @@ def load(
         if mmap:
             raise RuntimeError(
                 "mmap can only be used with files saved with torch.save in its zip format"
+            )
+        if head[:1] != pickle.PROTO:
+            raise pickle.UnpicklingError(
+                f"{f!r} was not written by torch.save: it begins with {head!r}. Nothing was loaded."
             )
         return load_legacy(stream.read(), placement, unpickle)
 
@@ -258,6 +260,15 @@ def _unpickler(pickle_module: Any, settings: dict[str, Any]) -> Callable:
     return unpickle
 
 
+def _get_layout(name: str) -> Any:
+    """The memory layout that PyTorch's pickles call `name`."""
+    if name != "torch.strided":
+        raise NotImplementedError(f"flambeau's tensors are dense: there is no layout {name}")
+    import flambeau
+
+    return flambeau.strided
+
+
 def get_unsafe_globals_in_checkpoint(f: FileLike) -> list[str]:
     """The names in a checkpoint that `weights_only=True` would refuse. Nothing is loaded or run.
 
@@ -270,11 +281,11 @@ def get_unsafe_globals_in_checkpoint(f: FileLike) -> list[str]:
     found: dict[str, None] = {}
     texts: list[str] = []
     for operation, argument, _ in pickletools.genops(data):
-        if operation.name == "GLOBAL":
-            found[argument.replace(" ", ".", 1)] = None
-        elif operation.name == "STACK_GLOBAL":
+        if operation.name == "STACK_GLOBAL":
             found[".".join(texts[-2:])] = None
         elif isinstance(argument, str):
+            if operation.name == "GLOBAL":
+                found[argument.replace(" ", ".", 1)] = None
             texts.append(argument)
     plain = (name.removeprefix("__builtin__.").removeprefix("builtins.") for name in found)
     return [name for name in plain if name not in allowed]

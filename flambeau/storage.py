@@ -16,8 +16,25 @@ import numpy as np
 
 from ._engine.autograd.tensor import Storage, Tensor, storage_of
 from ._engine.base import defaults, dtypes
-from ._engine.base.devices import CPU, META, device, resolve
+from ._engine.base.devices import CPU, META, device as Device, resolve
 from ._engine.base.dtypes import dtype
+
+__all__ = [
+    "BFloat16Storage",
+    "BoolStorage",
+    "ByteStorage",
+    "CharStorage",
+    "ComplexDoubleStorage",
+    "ComplexFloatStorage",
+    "DoubleStorage",
+    "FloatStorage",
+    "HalfStorage",
+    "IntStorage",
+    "LongStorage",
+    "ShortStorage",
+    "TypedStorage",
+    "UntypedStorage",
+]
 
 _faces: weakref.WeakValueDictionary[int, UntypedStorage] = weakref.WeakValueDictionary()
 
@@ -34,21 +51,21 @@ class UntypedStorage:
     """
 
     _core: Storage
-    device: device
+    device: Device
 
-    def __init__(self, size: int | Sequence[int] = 0, *, device: device | str | None = None):
+    def __init__(self, size: int | Sequence[int] = 0, *, device: Device | str | None = None):
         memory = (
             np.zeros(size, np.uint8) if isinstance(size, int) else np.asarray(list(size), np.uint8)
         )
         self._core, self.device = Storage(memory), resolve(device)
 
     @classmethod
-    def _of_memory(cls, memory: np.ndarray, where: device = CPU) -> UntypedStorage:
+    def _of_memory(cls, memory: np.ndarray, where: Device = CPU) -> UntypedStorage:
         """A storage over a one-dimensional uint8 array, without a copy."""
         return cls._of_core(Storage(memory), where)
 
     @classmethod
-    def _of_core(cls, core: Storage, where: device = CPU) -> UntypedStorage:
+    def _of_core(cls, core: Storage, where: Device = CPU) -> UntypedStorage:
         """The one face of an engine storage: two tensors that share memory show the same object."""
         face = _faces.get(id(core))
         if face is None:
@@ -190,7 +207,7 @@ class TypedStorage:
         size: int | Sequence[Any] = 0,
         *,
         dtype: dtype | None = None,
-        device: device | str | None = None,
+        device: Device | str | None = None,
         wrap_storage: UntypedStorage | None = None,
     ):
         self.dtype = dtype or defaults.get_default_dtype()
@@ -207,7 +224,7 @@ class TypedStorage:
         return memory[: len(memory) // itemsize * itemsize].view(self.dtype.numpy)
 
     @property
-    def device(self) -> device:
+    def device(self) -> Device:
         """Where the memory is."""
         return self._untyped_storage.device
 
@@ -302,13 +319,25 @@ def _declare(element: dtype) -> _LegacyKind:
     doc = f"A `TypedStorage` of {element}."
     home = __name__.rpartition(".")[0]
     body = {"dtype": element, "__module__": home, "__doc__": doc}
-    return _LegacyKind(f"{element.word}Storage", (), body)
+    _LEGACY[element] = kind = _LegacyKind(f"{element.word}Storage", (), body)
+    return kind
 
 
-_LEGACY = {d: _declare(d) for d in dtypes.ALL if not d.word.startswith("UInt")}
-globals().update({kind.__name__: kind for kind in _LEGACY.values()})
+_LEGACY: dict[dtype, _LegacyKind] = {}
 
-__all__ = ["TypedStorage", "UntypedStorage", *(kind.__name__ for kind in _LEGACY.values())]
+
+BoolStorage = _declare(dtypes.bool_)
+ByteStorage = _declare(dtypes.uint8)
+CharStorage = _declare(dtypes.int8)
+ShortStorage = _declare(dtypes.int16)
+IntStorage = _declare(dtypes.int32)
+LongStorage = _declare(dtypes.int64)
+HalfStorage = _declare(dtypes.float16)
+BFloat16Storage = _declare(dtypes.bfloat16)
+FloatStorage = _declare(dtypes.float32)
+DoubleStorage = _declare(dtypes.float64)
+ComplexFloatStorage = _declare(dtypes.complex64)
+ComplexDoubleStorage = _declare(dtypes.complex128)
 
 
 def legacy_class(element: dtype) -> _LegacyKind:

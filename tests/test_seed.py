@@ -1,7 +1,8 @@
 """Every code block of seed.txt runs, with `import flambeau as torch` and under `flambeau run`.
 
-seed.txt is a collapsed copy of a web page: each block stands on one line behind the word "python". The
-blocks below are the same words with their line breaks put back; the first test holds them to that.
+seed.txt is a collapsed copy of a web page: each block stands on one line behind the word "python".
+The blocks below are the same words with their line breaks put back; the first test holds them to
+that.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ for epoch in range(epochs):
         loss.backward()
         optimizer.step()
 """
+
+# what pip writes into the command `flambeau`
+ENTRY_POINT = "import sys; from flambeau._cli import main; sys.exit(main())"
 
 BLOCKS = [TENSORS, MODULE, LOOP]
 
@@ -128,7 +132,7 @@ def test_with_import_flambeau_as_torch(tmp_path):
     "command",
     [
         [sys.executable, "-m", "flambeau", "run"],
-        [sys.executable, "-c", "import sys; from flambeau._cli import main; sys.exit(main())", "run"],
+        [sys.executable, "-c", ENTRY_POINT, "run"],
     ],
     ids=["python -m flambeau run", "flambeau run"],
 )

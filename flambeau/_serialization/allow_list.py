@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from . import names
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
@@ -68,7 +70,7 @@ def clear_safe_globals() -> None:
     _user_entries.clear()
 
 
-class safe_globals:  # noqa: N801 - PyTorch's own name
+class safe_globals:
     """Allow classes and functions inside a `with` block, see `add_safe_globals`."""
 
     def __init__(self, safe_globals: Iterable[Any]):
@@ -93,13 +95,21 @@ def _user_entry(entry: Any) -> tuple[str, Construct]:
     if name is None:
         if not hasattr(value, "__qualname__"):
             raise TypeError(f"add_safe_globals takes classes and functions, got {value!r}")
-        module = "" if value.__module__ == "builtins" else value.__module__ + "."
-        name = module + value.__qualname__
+        name = _name_in_files(value)
     if not isinstance(value, type):
         return name, Construct(name, value, None, build=value)
     return name, Construct(
         name, value, value, build=value, new=functools.partial(value.__new__, value)
     )
+
+
+def _name_in_files(value: Any) -> str:
+    module = value.__module__
+    if module == "builtins":
+        return value.__qualname__
+    if names.is_ours(module):
+        return ".".join(names.pytorch_name(value, value.__qualname__))
+    return f"{module}.{value.__qualname__}"
 
 
 @functools.cache
@@ -119,7 +129,7 @@ def _closed_table() -> dict[str, Allowed]:
 def _pytorch_rows() -> list[Allowed]:
     import flambeau
 
-    from .. import _utils, storage
+    from .. import _utils, serialization, storage
     from .._engine.base import dtypes
 
     builders = (*_utils._BUILDERS, _utils._rebuild_tensor)
@@ -133,22 +143,13 @@ def _pytorch_rows() -> list[Allowed]:
         Allowed("torch.storage.TypedStorage", storage.TypedStorage),
         Allowed("torch.storage.UntypedStorage", storage.UntypedStorage),
         *(Construct(f"torch._utils.{f.__name__}", f, build=f) for f in builders),
-        Construct(
-            "torch._tensor._rebuild_from_type_v2", None, build=_utils._rebuild_from_type_v2
-        ),
+        Construct("torch._tensor._rebuild_from_type_v2", None, build=_utils._rebuild_from_type_v2),
         Allowed("torch.Tensor", flambeau.Tensor),
         Allowed("torch.nn.parameter.Parameter", _utils.Parameter),
         Construct("torch.Size", flambeau.Size, build=flambeau.Size),
         Construct("torch.device", flambeau.device, build=flambeau.device),
-        Construct("torch.serialization._get_layout", None, build=_layout),
+        Construct("torch.serialization._get_layout", None, build=serialization._get_layout),
     ]
-
-
-def _layout(name: str) -> Any:
-    import flambeau
-
-    layouts = {"torch.strided": flambeau.strided}
-    return layouts[name]
 
 
 def _bytearray(data: Any = b"", encoding: str = "latin-1") -> bytearray:

@@ -1,8 +1,8 @@
 """PyTorch's names for flambeau's objects, and back: what a pickle calls them.
 
-A checkpoint must read the same in PyTorch, so a class that lives in `flambeau.nn.modules.linear` is
-written as `torch.nn.modules.linear.Linear`, and an object of the engine under the public name it has
-in PyTorch (`torch.Size`, `torch.device`).
+A checkpoint must read the same in PyTorch, so a class that lives in `flambeau.nn.modules.linear`
+is written as `torch.nn.modules.linear.Linear`, and an object of the engine under the public name it
+has in PyTorch (`torch.Size`, `torch.device`).
 """
 
 from __future__ import annotations

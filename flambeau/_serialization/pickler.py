@@ -26,7 +26,7 @@ class TorchPickler(pickle._Pickler):
         super().__init__(stream, protocol)
         self.storages: dict[str, storage.UntypedStorage] = {}
         self._keys: dict[int, str] = {}
-        self._dtypes: dict[int, dtype] = {}
+        self._dtypes: dict[int, dtype | None] = {}
 
     def persistent_id(self, value: Any) -> tuple | None:
         if isinstance(value, storage.TypedStorage):
@@ -44,7 +44,8 @@ class TorchPickler(pickle._Pickler):
         address = untyped.data_ptr()
         if address and self._dtypes.setdefault(address, element) is not element:
             raise RuntimeError(
-                "Cannot save multiple tensors or storages that view the same data as different types"
+                "Cannot save multiple tensors or storages that view the same data as different "
+                "types"
             )
         identity = untyped._cdata
         if identity not in self._keys:
@@ -57,7 +58,7 @@ class TorchPickler(pickle._Pickler):
 
     def save_global(self, value: Any, name: str | None = None) -> None:
         if not (isinstance(value, dtype) or names.is_ours(getattr(value, "__module__", "") or "")):
-            super().save_global(value, name)
+            super().save_global(value, name)  # type: ignore[misc]
             return
         module, name = names.pytorch_name(value, name or value.__qualname__)
         if self.proto >= 4:

@@ -1,9 +1,9 @@
 """The pickle machine of `weights_only=True`: it builds plain data and never runs foreign code.
 
-A pickle is a program for a small stack machine. Python's own machine may import and call anything a
-file names. This one knows only the instructions that build numbers, strings, containers and tensors;
-a name in the file is looked up in a closed table (`allow_list`) and never imported. The machine does
-not recurse, and nothing in a file makes it allocate more than the file's own bytes at once.
+A pickle is a program for a small stack machine. Python's own machine may import and call anything
+that a file names. This one knows only the instructions that build numbers, strings, containers and
+tensors; a name in the file is looked up in a closed table (`allow_list`) and never imported. The
+machine does not recurse, and no instruction allocates more than the file's own bytes at once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .allow_list import Allowed, Construct
+from .names import is_pytorch
 
 _HIGHEST_PROTOCOL = 5
 _BLOCKED_MODULES = ("nt", "os", "posix", "sys")  # not even add_safe_globals opens these
@@ -154,16 +155,18 @@ class _Machine:
             module = "builtins"
         if module.partition(".")[0] in _BLOCKED_MODULES:
             raise pickle.UnpicklingError(
-                f"Trying to load unsupported GLOBAL {module}.{name} whose module {module} is blocked."
+                f"Trying to load unsupported GLOBAL {module}.{name} whose module {module} is "
+                "blocked."
             )
         full_name = name if module == "builtins" else f"{module}.{name}"
         found = self.allowed.get(full_name)
         if found is None:
+            unknown = " (or flambeau does not have it)" if is_pytorch(module) else ""
             raise pickle.UnpicklingError(
-                f"Unsupported global: GLOBAL {full_name} was not an allowed global by default. "
-                f"Please use `torch.serialization.add_safe_globals([{full_name}])` or the "
-                f"`torch.serialization.safe_globals([{full_name}])` context manager to allowlist "
-                "this global if you trust this class/function."
+                f"Unsupported global: GLOBAL {full_name} was not an allowed global by default"
+                f"{unknown}. Please use `torch.serialization.add_safe_globals([{full_name}])` or "
+                f"the `torch.serialization.safe_globals([{full_name}])` context manager to "
+                "allowlist this global if you trust this class/function."
             )
         self.stack.append(found)
 
@@ -357,7 +360,7 @@ def _long(data: bytes) -> int:
 
 
 _STOP = pickle.STOP[0]
-_INSTRUCTIONS: dict[int, Callable[[_Machine], None]] = {
+_INSTRUCTIONS: dict[int, Callable[[_Machine], object]] = {
     code[0]: instruction
     for code, instruction in (
         (pickle.PROTO, _Machine.op_protocol),

@@ -1,7 +1,7 @@
 """The records of a zip archive, byte by byte, in PyTorch's dialect.
 
-PyTorch stores every entry uncompressed, starts its data at a multiple of 64 bytes (so that it can be
-memory-mapped), writes the sizes after the data as well, and always adds a zip64 trailer.
+PyTorch stores every entry uncompressed, starts its data at a multiple of 64 bytes (so that it can
+be memory-mapped), writes the sizes after the data as well, and always adds a zip64 trailer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read an archive with every size, offset and checksum held against the file itself.
 
-Only uncompressed archives are read (PyTorch writes no others), so what a file can make us allocate is
-bounded by the file's own size.
+Only uncompressed archives are read (PyTorch writes no others), so what a file can make us allocate
+is bounded by the file's own size.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class ZipReader:
         return roots.pop()
 
     def _data_start(self, record: Record) -> int:
-        """Where the data starts, from the entry's own header, which must agree with the directory."""
+        """Where the data starts, by the entry's own header, which the directory must agree with."""
         fields = LOCAL_HEADER.unpack(self._read(record.header, LOCAL_HEADER.size))
         path_size, extra_size = fields[9:]
         start = record.header + LOCAL_HEADER.size + path_size + extra_size
@@ -139,7 +139,7 @@ class ZipReader:
             raise corrupted("failed finding central directory")
         end = tail_start + found
         _, _, _, _, count, size, start, _ = END.unpack_from(tail, found)
-        if FULL_16 == count or FULL_32 in (size, start):
+        if count == FULL_16 or FULL_32 in (size, start):
             start, size, count, end = self._find_directory_64(end)
         if start + size > end or count * CENTRAL_HEADER.size > size:
             raise corrupted("the central directory lies outside the file")
@@ -188,8 +188,8 @@ class ZipReader:
         size, packed, header = _with_zip64(extra, size, packed, header)
         if method != STORED or flags & ENCRYPTED_FLAG or size != packed:
             raise RuntimeError(
-                f"record {path!r} of this zip archive is compressed or encrypted (method {method}); "
-                "torch.save stores records as they are, and only such archives are read. Unzip it "
+                f"record {path!r} of this zip archive is compressed or encrypted (method {method});"
+                " torch.save stores records as they are, and only such archives are read. Unzip it "
                 "and zip it again without compression (zip -0)."
             )
         return Record(path, header, size, checksum), end

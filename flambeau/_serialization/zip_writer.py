@@ -31,6 +31,7 @@ from .zip_layout import (
     ZIP64_FIELD,
 )
 
+_MADE_BY, _NEEDS = 0x31E, 45  # Unix, version 3.0; zip64
 _FIRST_OF_JANUARY_1980 = 0  # PyTorch stamps no time, so equal contents give equal files
 
 
@@ -85,7 +86,10 @@ class ZipWriter:
         self._write(directory)
         end_64 = self._position
         self._write(
-            END_64.pack(END_64_SIGNATURE, END_64.size - 12, 798, 45, 0, 0, count, count, size, start)
+            END_64.pack(
+                END_64_SIGNATURE, END_64.size - 12, _MADE_BY, _NEEDS, 0, 0,
+                count, count, size, start,
+            )
             + LOCATOR_64.pack(LOCATOR_64_SIGNATURE, 0, end_64, 1)
             + END.pack(
                 END_SIGNATURE, 0, 0, min(count, FULL_16), min(count, FULL_16),

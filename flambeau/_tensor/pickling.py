@@ -11,6 +11,7 @@ import numpy as np
 from .._engine.autograd.tensor import Storage, Tensor, mark_requires_grad, storage_of, wrap
 from .._engine.base import dtypes
 from .._engine.base.devices import META
+from .._engine.base.shapes import contiguous_strides
 from .._ops.declare import method
 from ..storage import TypedStorage, UntypedStorage, has_legacy_class, untyped_storage_of
 
@@ -40,11 +41,14 @@ def layout_in_storage(t: Tensor) -> tuple[UntypedStorage, int, tuple[int, ...], 
     itemsize = array.itemsize
     distance = array.__array_interface__["data"][0] - core.address if array.size else 0
     steps = array.strides
-    if any(step < 0 for step in steps) or any(n % itemsize for n in (distance, *steps)):
+    if any(step < 0 or step % itemsize for step in steps) or distance % itemsize:
         # NumPy's arrays may run backwards or between elements; PyTorch's tensors may not
         array = np.ascontiguousarray(array)
         core, distance, steps = Storage(array), 0, array.strides
-    strides = tuple(step // itemsize for step in steps)
+    if array.flags.c_contiguous:
+        strides = contiguous_strides(array.shape)  # NumPy's are arbitrary where a size is 0 or 1
+    else:
+        strides = tuple(step // itemsize for step in steps)
     return UntypedStorage._of_core(core, t._device), distance // itemsize, array.shape, strides
 
 
@@ -67,7 +71,7 @@ def reduce_parameter(t: Tensor) -> tuple:
     attributes = {k: v for k, v in vars(t).items() if not _utils.is_engine_attribute(k)}
     data = wrap(t._array)
     data._storage, data._device, data._plain = storage_of(t), t._device, t._plain
-    arguments = (data, t._requires_grad, OrderedDict())
+    arguments: tuple = (data, t._requires_grad, OrderedDict())
     if attributes:
         return _utils._rebuild_parameter_with_state, (*arguments, attributes)
     return _utils._rebuild_parameter, arguments
@@ -83,19 +87,19 @@ def _plain_recipe(t: Tensor) -> tuple:
         return _utils._rebuild_meta_tensor_no_storage, (element, size, stride, requires_grad)
     if has_legacy_class(element):
         typed = TypedStorage(wrap_storage=untyped, dtype=element)
-        place = (typed, offset, size, stride)
-        return _utils._rebuild_tensor_v2, (*place, requires_grad, OrderedDict())
-    place = (untyped, offset, size, stride)
-    return _utils._rebuild_tensor_v3, (*place, requires_grad, OrderedDict(), element)
+        arguments: tuple = (typed, offset, size, stride, requires_grad, OrderedDict())
+        return _utils._rebuild_tensor_v2, arguments
+    arguments = (untyped, offset, size, stride, requires_grad, OrderedDict(), element)
+    return _utils._rebuild_tensor_v3, arguments
 
 
 @method()
-def __reduce_ex__(self: Tensor, protocol: Any) -> tuple:  # noqa: N807
+def __reduce_ex__(self: Tensor, protocol: Any) -> tuple:
     return reduce_tensor(self)
 
 
 @method()
-def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:  # noqa: N807
+def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A copy with memory of its own, in which aliases stay aliases.
 
     Raises:

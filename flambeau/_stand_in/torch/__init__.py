@@ -7,4 +7,4 @@ from flambeau import install_as_torch
 del sys.modules[__name__]  # this file; the real answer is one import further
 install_as_torch()
 
-import torch  # noqa: E402, F401
+import torch  # noqa: E402
