@@ -155,7 +155,7 @@ def _reduce_tensor(tensor: Tensor) -> tuple[Any, ...]:
     array = tensor._array
     # The dimensions from slow to fast: dense memory of any layout (channels last) is kept.
     order = sorted(range(array.ndim), key=lambda dim: -abs(array.strides[dim]))
-    dense = np.ascontiguousarray(array.transpose(order))
+    dense = np.asarray(array.transpose(order), order="C")
     memory = pickle.PickleBuffer(dense.reshape(-1).view(np.uint8))
     return _rebuild_tensor, (memory, dense.dtype, dense.shape, order, tensor.requires_grad)
 
