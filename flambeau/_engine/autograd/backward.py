@@ -200,7 +200,11 @@ def _nodes_that_reach(roots: list[Node], leaves: set[int], targets: set[Node]) -
 
 
 def _apply(node: Node, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
-    if isinstance(node, PrimitiveNode) and any(g is None for g in grads):
+    if (
+        isinstance(node, PrimitiveNode)
+        and not node.gradient.partial
+        and any(g is None for g in grads)
+    ):
         grads = [
             _zeros(meta) if g is None else g
             for g, meta in zip(grads, node.out_metas, strict=True)

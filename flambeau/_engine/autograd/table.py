@@ -2,7 +2,8 @@
 
 A rule is one short function an operand, `lambda g, b: g * b`. Its argument names are:
 
-- `g`: the gradient of the result (`gs`, a list, where there are several results);
+- `g`: the gradient of the result (`gs`, a list, where there are several results; the same as
+  `partial_gs` has None instead of zeros for results that no gradient reached);
 - `out`: the result itself (`outs` where there are several), which is then saved;
 - an operand's name from the primitive's row: that operand is saved;
 - `<operand>_shape`, `<operand>_dtype`: known without saving anything;
@@ -36,6 +37,7 @@ class Gradient:
         self.joint = joint
         self.label = _label(primitive.name)
         self.readers = tuple(_readers(primitive, f) for f in functions)
+        self.partial = any(kind == "partial_gs" for readers in self.readers for kind, _ in readers)
         self._flows = tuple(f is not None for f in functions)
         self._saves: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}
 
@@ -122,7 +124,7 @@ def _readers(primitive: Primitive, function: Rule) -> tuple[tuple[str, Any], ...
 
 
 def _reader(primitive: Primitive, name: str) -> tuple[str, Any]:
-    if name in ("g", "gs", "out", "outs", "needs"):
+    if name in ("g", "gs", "partial_gs", "out", "outs", "needs"):
         return (name, None)
     if name in primitive.params:
         return ("param", name)
@@ -142,6 +144,7 @@ def _read(node: PrimitiveNode, grads: list[Any], readers: tuple[tuple[str, Any],
 _FETCH: dict[str, Callable[[Any, list[Any], Any], Any]] = {
     "g": lambda node, grads, key: grads[0],
     "gs": lambda node, grads, key: grads,
+    "partial_gs": lambda node, grads, key: grads,
     "out": lambda node, grads, key: node.out(0),
     "outs": lambda node, grads, key: [node.out(i) for i in range(node.outputs)],
     "needs": lambda node, grads, key: tuple(e is not None for e in node.edges),

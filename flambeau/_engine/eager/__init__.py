@@ -1,6 +1,19 @@
 """The eager tier: one NumPy rule a primitive; the files mirror `prims/`."""
 
-from . import creation, elementwise, indexing, linalg, movement, random, reduction, views  # noqa: F401
+from . import (  # noqa: F401
+    convolution,
+    creation,
+    elementwise,
+    indexing,
+    layers,
+    linalg,
+    movement,
+    pooling,
+    random,
+    reduction,
+    resampling,
+    views,
+)
 from .table import RULES
 
 __all__ = ["RULES"]

@@ -1,6 +1,19 @@
 """The instruction set: one row a primitive, one file a family. No arithmetic here."""
 
-from . import creation, elementwise, indexing, linalg, movement, random, reduction, views  # noqa: F401
+from . import (  # noqa: F401
+    convolution,
+    creation,
+    elementwise,
+    indexing,
+    layers,
+    linalg,
+    movement,
+    pooling,
+    random,
+    reduction,
+    resampling,
+    views,
+)
 from .primitive import PRIMITIVES, Primitive
 
 __all__ = ["PRIMITIVES", "Primitive"]

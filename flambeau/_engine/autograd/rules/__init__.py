@@ -1,3 +1,16 @@
 """Gradient rules, one file a family of primitives; importing this fills the table."""
 
-from . import creation, elementwise, indexing, linalg, movement, random, reduction, views  # noqa: F401
+from . import (  # noqa: F401
+    convolution,
+    creation,
+    elementwise,
+    indexing,
+    layers,
+    linalg,
+    movement,
+    pooling,
+    random,
+    reduction,
+    resampling,
+    views,
+)
