@@ -106,7 +106,8 @@ def prepare_write(t: Tensor) -> None:
         RuntimeError: grad mode forbids it, or elements of t share memory.
     """
     check_writable(t)
-    if any(s == 0 and n > 1 for s, n in zip(t._array.strides, t._array.shape)):
+    array = t._array
+    if array.size and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."

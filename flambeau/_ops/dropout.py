@@ -119,7 +119,7 @@ def dropout3d(
     _check_probability(p)
     if input.ndim not in (4, 5):
         _warn_dimensions("dropout3d", input.ndim, 3)
-    return _channels(input, p, training, inplace, batched=input.ndim != 4)
+    return _channels(input, p, training, inplace, batched=input.ndim == 5)
 
 
 def _warn_dimensions(name: str, ndim: int, spatial: int) -> None:

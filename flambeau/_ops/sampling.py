@@ -7,12 +7,13 @@ from typing import Any
 from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import write_
 from .._engine.autograd.tensor import Tensor
+from .._engine.base import shapes
 from .._engine.base.dtypes import BOOL, FLOATING
 from ..random import Generator, state_of
 from .arguments import check_tensor, integer
 from .declare import op
 from .draws import (
-    draw_like,
+    draw,
     fill_,
     integer_bounds,
     inverse,
@@ -205,8 +206,9 @@ def bernoulli(
     tensor([0., 1.])
     """
     if p is not None:
-        return draw_like(input, "random_bernoulli", **_probability(p, generator))
-    return _ones_and_zeros(input, memory_order(input._array), generator)
+        how = _probability(p, generator)
+        return draw("random_bernoulli", input._array.shape, dtype_of(input), input._device, **how)
+    return _ones_and_zeros(input, None, generator)
 
 
 @op()
@@ -238,11 +240,10 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
         raise RuntimeError(
             f"Found dtype {dtype_of(prob).word} but expected {dtype_of(count).word}"
         )
-    trials, chances = count.broadcast_to(prob.shape) if count.ndim < prob.ndim else count, prob
-    if trials._array.shape != chances._array.shape:
-        shape = (trials * chances).shape
-        trials, chances = trials.expand(shape), chances.expand(shape)
-    return P.sample_binomial(trials, chances, generator=state_of(generator))
+    shape = shapes.broadcast(count._array.shape, prob._array.shape, op="binomial")
+    return P.sample_binomial(
+        count.expand(shape), prob.expand(shape), generator=state_of(generator)
+    )
 
 
 @op(method=True, out=True)

@@ -233,7 +233,11 @@ def multinomial(
 
 def _exponential_race(state: GeneratorState, p: np.ndarray, num_samples: int) -> np.ndarray:
     """Without replacement: the largest of weight / exponential, one exponential a category."""
-    race = p / exponential(state, p.size, p.dtype, 1.0).reshape(p.shape)
+    waits = exponential(state, p.size, p.dtype, 1.0)
+    if abs(p.strides[0]) < abs(p.strides[1]):  # drawn in the order in which p lies in memory
+        race = p / waits.reshape(p.shape[::-1]).T
+    else:
+        race = p / waits.reshape(p.shape)
     if num_samples == 1:
         return race.argmax(axis=1, keepdims=True)
-    return np.argsort(-race, axis=1, kind="stable")[:, :num_samples]
+    return np.argsort(-race, axis=1, kind="stable")[:, :num_samples].copy()

@@ -101,7 +101,7 @@ def _rrelu_slopes(a, *, lower, upper, generator):
 
 @rule("multinomial")
 def _multinomial(p, *, num_samples, replacement, generator):
-    rows = p.reshape(-1, p.shape[-1])
+    rows = p if p.ndim == 2 else p[None]
     if rows.size and not (np.isfinite(rows.astype(np.float64)).all() and (rows >= 0).all()):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if rows.size and (rows.sum(axis=1, dtype=np.float64) <= 0).any():
