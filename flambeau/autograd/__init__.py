@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._engine.autograd.function import Function
 from .._engine.autograd.mode import (
     detect_anomaly,
     enable_grad,
@@ -10,13 +11,24 @@ from .._engine.autograd.mode import (
     set_detect_anomaly,
     set_grad_enabled,
 )
+from .._engine.autograd.tensor import Tensor as Variable
+from . import function, functional, graph
 from .differentiate import backward, grad
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 __all__ = [
+    "Function",
+    "GradcheckError",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "function",
+    "functional",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "graph",
     "inference_mode",
     "no_grad",
     "set_detect_anomaly",

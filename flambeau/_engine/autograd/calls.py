@@ -112,13 +112,15 @@ def record(
                 return
 
 
-def _wrap_view(primitive: Primitive, base: Tensor, array: ndarray, params: dict) -> Tensor:
-    out = share(base, array)
+def _wrap_view(primitive: Primitive, base: Tensor, result: Any, params: dict) -> Any:
+    several = type(result) is tuple
+    outs = tuple(share(base, array) for array in (result if several else (result,)))
     if mode.grad:
-        record(primitive, (base,), params, (out,))
-    out._view = ViewInfo.of(base, primitive.name, params)
-    out._plain = False
-    return out
+        record(primitive, (base,), params, outs)
+    for number, out in enumerate(outs):
+        out._view = ViewInfo.of(base, primitive.name, params, number if several else None)
+        out._plain = False
+    return outs if several else outs[0]
 
 
 def _clash(name: str, arrays: list[Any]) -> RuntimeError:

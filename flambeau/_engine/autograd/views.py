@@ -27,11 +27,18 @@ class ViewInfo:
         self.creation = creation
 
     @classmethod
-    def of(cls, parent: Tensor, name: str, params: dict[str, Any]) -> ViewInfo:
-        """The info of a view made from `parent` by a view primitive."""
-        step = (name, params)
+    def of(
+        cls, parent: Tensor, name: str, params: dict[str, Any], number: int | None = None
+    ) -> ViewInfo:
+        """The info of a view made from `parent` by a view primitive.
+
+        `number` is the result's place when the primitive makes several views at once.
+        """
+        step = (name, params, number)
         version = storage_of(parent).version
-        creation = "default" if mode.grad else "inference" if mode.inference else "no_grad"
+        creation = "default" if number is None else "several"
+        if not mode.grad:
+            creation = "inference" if mode.inference else "no_grad"
         above = parent._view
         if above is None:
             return cls(parent, (step,), version, creation)
@@ -43,8 +50,9 @@ class ViewInfo:
         """The same view of another base."""
         from .calls import P
 
-        for name, params in self.steps:
-            base = getattr(P, name)(base, **params)
+        for name, params, number in self.steps:
+            made = getattr(P, name)(base, **params)
+            base = made if number is None else made[number]
         return base
 
     def refresh(self, view: Tensor) -> None:

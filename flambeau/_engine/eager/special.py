@@ -87,9 +87,8 @@ def erfinv(a):
     tail = np.polyval(_GILES_TAIL, np.sqrt(np.maximum(w, 5.0)) - 3.0)
     y = np.where(w < 5.0, central, tail) * inside
     for _ in range(2):  # Halley-free Newton: the start is good to 1e-7
-        gap = np.where(
-            np.abs(y) < 0.5, erf(y) - inside, np.copysign(1 - np.abs(inside) - erfc(np.abs(y)), y)
-        )
+        tail_gap = np.sign(y) * (1 - np.abs(inside) - erfc(np.abs(y)))
+        gap = np.where(np.abs(y) < 0.5, erf(y) - inside, tail_gap)
         y = y - gap * (np.sqrt(np.pi) / 2) * np.exp(y * y)
     y = np.where(np.abs(x) == 1, np.copysign(np.inf, x), y)
     return np.where(np.abs(x) > 1, np.nan, np.where(np.isnan(x), np.nan, y)).astype(a.dtype)

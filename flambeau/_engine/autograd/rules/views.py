@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..table import gradient
+from ..table import gradient, joint_gradient
 from .shared import P, filled
 
 gradient("alias", lambda g: g)
@@ -26,6 +26,15 @@ gradient("as_strided", lambda g, a, shape, strides, offset: _strided_back(
 gradient("view_as_real", lambda g: P.view_as_complex(P.copy(g, order="C")))
 gradient("view_as_complex", lambda g: P.view_as_real(P.copy(g, order="C")))
 gradient("view_dtype", lambda g, a_dtype: P.view_dtype(g, dtype=a_dtype.numpy))
+joint_gradient("split", lambda gs, dim, squeeze: (_joined(gs, dim, squeeze),))
+
+
+def _joined(gs: Any, dim: int, squeeze: bool) -> Any:
+    """The gradients of a split's pieces, side by side."""
+    if squeeze:
+        lead = tuple((0, n, 1) for n in gs[0]._array.shape[:dim])
+        gs = [P.slice(g, index=(*lead, None)) for g in gs]
+    return P.cat(*gs, dim=dim)
 
 
 def reshaped(g: Any, shape: tuple[int, ...]) -> Any:
