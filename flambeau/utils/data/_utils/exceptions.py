@@ -41,7 +41,10 @@ class ExceptionWrapper:
             error = self.exc_type(text)
         except Exception:
             error = RuntimeError(text)
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # or this frame and the exception would keep each other alive
 
 
 def _can_travel(kind: type) -> bool:
