@@ -37,11 +37,13 @@ from ._engine.base.dtypes import (
 from ._engine.base.dtypes import bool_ as bool  # noqa: A004
 from ._engine.base.promotion import can_cast, promote_types
 from ._ops.creation import *  # noqa: F403
+from ._ops.joining import *  # noqa: F403
 from ._ops.masks import *  # noqa: F403
 from ._ops.pointwise import *  # noqa: F403
 from ._ops.products import *  # noqa: F403
 from ._ops.random import *  # noqa: F403
 from ._ops.reductions import *  # noqa: F403
+from ._ops.scans import *  # noqa: F403
 from ._ops.sampling import *  # noqa: F403
 from ._ops.shaping import *  # noqa: F403
 from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods

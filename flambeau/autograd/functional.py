@@ -12,7 +12,8 @@ from typing import Any
 from .._engine.autograd.calls import constant_like
 from .._engine.autograd.mode import enable_grad
 from .._engine.autograd.tensor import Tensor
-from .._ops.shaping import reshape, stack
+from .._ops.joining import stack
+from .._ops.shaping import reshape
 from .differentiate import grad
 
 
