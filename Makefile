@@ -11,14 +11,14 @@ BIN := .venv/bin
 CONFORMANCE_BIN := .venv-conformance/bin
 ARGS ?=
 
-.PHONY: help demo test conformance bench lint format typecheck architecture ci clean
+.PHONY: help demo test conformance bench lint typecheck architecture ci clean
 
 help:
 	@echo "make demo         train the seed's MLP on handwritten digits (under a minute)"
 	@echo "make test         the test suite, without torch"
 	@echo "make conformance  PyTorch's own test databases against flambeau (installs $(TORCH))"
 	@echo "make bench        timings, beside torch where .venv-conformance has it"
-	@echo "make lint         ruff check and ruff format --check"
+	@echo "make lint         ruff check"
 	@echo "make typecheck    mypy"
 	@echo "make architecture the import order and the size limits"
 	@echo "make ci           all of the above, as .ci/run does"
@@ -36,11 +36,6 @@ architecture: .venv/.dev
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-
-format: .venv/.dev
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
 
 typecheck: .venv/.dev
 	$(BIN)/mypy

@@ -50,6 +50,11 @@ def torch_paths() -> dict[int, str]:
     return paths
 
 
+def seed(number: int) -> None:
+    """Seed flambeau's generator (without one, only what draws random numbers fails)."""
+    getattr(flambeau, "manual_seed", int)(number)
+
+
 class Converter:
     """Converts one sample: equal tensors stay one tensor, shared storages stay shared."""
 
@@ -98,6 +103,8 @@ class Converter:
             return self._tensors[id(value)]
         if value.layout is not torch.strided or value.is_quantized:
             raise Excluded("sparse or quantised argument")
+        if value.dim() > 64:
+            raise Excluded("more than NumPy's 64 dimensions")
         plain = value.detach().resolve_conj().resolve_neg()
         if plain.device.type == "meta":
             result = resolve("empty_strided")(
@@ -120,24 +127,22 @@ class Converter:
         storage = value.untyped_storage()
         # Two dtypes over one storage (a view as another dtype) are copied apart.
         key = hash((storage.data_ptr() or id(value), value.dtype))
-        flat = self._storages.get(key)
-        if flat is None:
+        base = self._storages.get(key)
+        if base is None:
             count = storage.nbytes() // value.element_size()
-            whole = value.as_strided((count,), (1,), 0)
-            flat = self._storages[key] = from_flat(whole)
-        if value.storage_offset() == 0 and value.is_contiguous() and (
-            value.numel() == flat.shape[0] and value.dim() == 1
-        ):
-            return flat
-        return flat.as_strided(tuple(value.shape), value.stride(), value.storage_offset())
+            if value.is_contiguous() and value.numel() == count:
+                base = self._storages[key] = from_contiguous(value)
+                return base
+            base = self._storages[key] = from_contiguous(value.as_strided((count,), (1,), 0))
+        offset = value.storage_offset()
+        return base.detach().as_strided(tuple(value.shape), value.stride(), offset)
 
 
-def from_flat(value: torch.Tensor) -> Any:
-    """A flambeau tensor with a copy of a one-dimensional torch tensor's data."""
+def from_contiguous(value: torch.Tensor) -> Any:
+    """A flambeau tensor with a copy of a contiguous torch tensor's data."""
     name = str(value.dtype).removeprefix("torch.")
     if name == "bfloat16":
-        bits = flambeau.from_numpy(value.view(torch.int16).numpy().copy())
-        return bits.view(resolve(name))
+        return flambeau.from_numpy(value.view(torch.int16).numpy().copy()).view(resolve(name))
     if name == "complex32":
         raise Excluded("complex32 argument")
     return flambeau.from_numpy(value.numpy().copy())

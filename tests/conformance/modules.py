@@ -12,7 +12,7 @@ import torch
 import flambeau
 
 from .compare import compare
-from .convert import Converter, resolve, torch_paths
+from .convert import Converter, resolve, seed, torch_paths
 from .gradients import compare_gradients
 from .ops import GENERATED
 from .outcome import Excluded, Mismatch, Outcome, describe, run_check
@@ -59,7 +59,7 @@ def _check_sample(info: Any, path: str, sample: Any, training: bool) -> None:
     theirs = info.module_cls(*constructor.args, **constructor.kwargs)
     theirs.to(torch.float32).train(training)  # some buffers are made in float64
     build = Converter()
-    flambeau.manual_seed(0)
+    seed(0)
     ours = resolve(path)(*build(tuple(constructor.args)), **build(dict(constructor.kwargs)))
     ours.to(flambeau.float32).train(training)
     if call is None:
@@ -73,7 +73,7 @@ def _check_sample(info: Any, path: str, sample: Any, training: bool) -> None:
     ours.load_state_dict(Converter()(dict(theirs.state_dict())))
     torch.manual_seed(1)
     expected = theirs(*call.args, **call.kwargs)
-    flambeau.manual_seed(1)
+    seed(1)
     actual = ours(*arguments, **options)
     compare(expected, actual, LOOSEN, where="output ")
     ours_named = dict(ours.named_parameters())

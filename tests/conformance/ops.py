@@ -12,7 +12,7 @@ import torch
 import flambeau
 
 from .compare import compare
-from .convert import Converter, translate
+from .convert import Converter, seed, translate
 from .gradients import compare_gradients
 from .outcome import Excluded, Mismatch, Missing, Outcome, describe, run_check
 from .tables import EXCLUDED_OPS, GAUGE_FREEDOM, LOOSENED, look_up, values_defined
@@ -64,7 +64,7 @@ class OpCheck:
                 if expected is _NONE:
                     continue
                 torch.manual_seed(1)
-                flambeau.manual_seed(1)
+                seed(1)
                 actual = self.function(arguments[0], *arguments[1], **arguments[2])
                 if self.name in GAUGE_FREEDOM:
                     expected = sample.output_process_fn_grad(expected)
@@ -80,7 +80,7 @@ class OpCheck:
                 expected = self._torch_result(self.info.op, sample)
                 if expected is _NONE or not convert.differentiable:
                     continue
-                flambeau.manual_seed(1)
+                seed(1)
                 actual = self.function(arguments[0], *arguments[1], **arguments[2])
                 if sample.output_process_fn_grad is not None:
                     expected = sample.output_process_fn_grad(expected)
@@ -106,7 +106,7 @@ class OpCheck:
                 expected = self._torch_result(variant, sample, target)
                 if expected is _NONE:
                     continue
-                flambeau.manual_seed(1)
+                seed(1)
                 actual = function(source, *rest, **options)
                 if (expected is target) != (actual is source):
                     raise Mismatch("in-place: the result is not the input itself")
@@ -126,7 +126,7 @@ class OpCheck:
                 if _raised(lambda s=sample, o=options: self.info.op(s.input, *s.args, **o)):
                     continue  # torch takes no `out` for these arguments
                 place = Converter()(_empty(expected))
-                flambeau.manual_seed(1)
+                seed(1)
                 actual = self.function(arguments[0], *arguments[1], **arguments[2], out=place)
                 if isinstance(expected, torch.Tensor) and actual is not place:
                     raise Mismatch("out=: the result is not `out` itself")

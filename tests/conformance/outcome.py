@@ -38,7 +38,7 @@ class Outcome:
     checks: dict[str, str | None] = field(default_factory=dict)
     excluded: str | None = None
     samples: int = 0
-    set_aside: int = 0  # samples among them that need sparse or quantised tensors
+    set_aside: int = 0  # samples left out: sparse, quantised, more than 64 dimensions
 
     @property
     def key(self) -> str:

@@ -162,7 +162,7 @@ def write_supported(results: Results, torch_version: str, samples: int) -> None:
         )
         lines.append(f"| {TITLES[group]} | {figures} |")
     set_aside = sum(outcome.set_aside for outcome in results.values())
-    lines += ["", f"Samples set aside because they hold sparse or quantised tensors: {set_aside}."]
+    lines += ["", f"Samples set aside (sparse, quantised, or over 64 dimensions): {set_aside}."]
     lines += ["", "## Judgements", ""]
     lines += _reasons("Only structure, dtype and shape compared", UNDEFINED_VALUES)
     lines += _reasons("The same, where torch runs on an Intel CPU", UNPORTABLE_RANDOM)
