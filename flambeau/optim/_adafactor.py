@@ -59,10 +59,10 @@ def _names(group: Group, param: Any) -> tuple[str, ...]:
 
 def _initial(name: str, param: Tensor, grad: Tensor, group: Group) -> Tensor:
     if name == "variance":
-        return flambeau.zeros_like(grad, memory_format=flambeau.preserve_format)
+        return flambeau.zeros_like(grad)
     shape = list(grad.shape)
     shape[-1 if name == "row_var" else -2] = 1
-    return grad.new_zeros(shape)
+    return flambeau.zeros(shape, dtype=grad.dtype, device=grad.device)
 
 
 class Adafactor(RuleOptimizer):

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 import flambeau
+from flambeau._engine.autograd.calls import P
 from flambeau._engine.autograd.mode import enable_grad
 from flambeau._engine.autograd.tensor import Tensor, storage_of
 from flambeau._engine.base import defaults, dtypes
@@ -34,7 +35,7 @@ Value = Any  # an ndarray or a Tensor
 
 
 def _zeros(name: str, param: Tensor, grad: Tensor | None, group: Group) -> Tensor | None:
-    return flambeau.zeros_like(param, memory_format=flambeau.preserve_format)
+    return flambeau.zeros_like(param)
 
 
 def one_counter(group: Group) -> dict[str, float]:
@@ -120,8 +121,8 @@ def _update_arrays(
     numbers = rule.numbers(group, state, param)
     kept = [state.get(name) for name in names]
     if rule.as_real and param.is_complex():
-        targets = [t if t is None else flambeau.view_as_real(t) for t in (param, *kept)]
-        grad = flambeau.view_as_real(grad.resolve_conj())
+        targets = [t if t is None else P.view_as_real(t) for t in (param, *kept)]
+        grad = P.view_as_real(grad)
     else:
         targets = [param, *kept]
     values = [None if t is None else t._array for t in targets]
@@ -139,8 +140,8 @@ def _update_arrays(
 
 
 def _new_tensor(value: np.ndarray, param: Tensor) -> Tensor:
-    out = flambeau.empty_like(param, memory_format=flambeau.preserve_format)
-    target = flambeau.view_as_real(out) if param.is_complex() else out
+    out = flambeau.empty_like(param)
+    target = P.view_as_real(out) if param.is_complex() else out
     target._array[...] = value
     return out
 

@@ -45,7 +45,7 @@ def _numbers(group: Group, state: State, param: Any) -> dict[str, Any]:
 def _initial(name: str, param: Tensor, grad: Tensor | None, group: Group) -> Tensor:
     first = group["initial_accumulator_value"]
     value = complex(first, first) if param.is_complex() else first
-    return flambeau.full_like(param, value, memory_format=flambeau.preserve_format)
+    return flambeau.full_like(param, value)
 
 
 class Adagrad(RuleOptimizer):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flambeau
+from flambeau._engine.autograd.calls import P
 from flambeau._engine.autograd.mode import enable_grad, no_grad
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.optim._line_search import strong_wolfe
@@ -102,7 +103,7 @@ class LBFGS(Optimizer):
         for iteration in range(1, group["max_iter"] + 1):
             state["n_iter"] += 1
             direction = self._direction(group, state, grad)
-            state["prev_flat_grad"] = grad.clone(memory_format=flambeau.contiguous_format)
+            state["prev_flat_grad"] = grad.clone()
             state["prev_loss"] = loss
             length = group["lr"]
             if state["n_iter"] == 1:
@@ -167,7 +168,7 @@ class LBFGS(Optimizer):
     ) -> tuple[float, Tensor, Any, int]:  # fmt: skip
         if group["line_search_fn"] != "strong_wolfe":
             raise RuntimeError("only 'strong_wolfe' is supported")
-        start = [param.clone(memory_format=flambeau.contiguous_format) for param in self._params]
+        start = [param.clone() for param in self._params]
 
         def at(t: Any) -> tuple[float, Tensor]:
             self._add_grad(t, direction)
@@ -184,7 +185,7 @@ class LBFGS(Optimizer):
         for param in self._params:
             grad = flambeau.zeros_like(param) if param.grad is None else param.grad
             if grad.is_complex():
-                grad = flambeau.view_as_real(grad)
+                grad = P.view_as_real(grad)
             parts.append(grad.reshape(-1))
         return flambeau.cat(parts, 0)
 
@@ -192,7 +193,7 @@ class LBFGS(Optimizer):
         """p = p + length * direction, for all parameters."""
         offset = 0
         for param in self._params:
-            target = flambeau.view_as_real(param) if param.is_complex() else param
+            target = P.view_as_real(param) if param.is_complex() else param
             part = direction[offset : offset + target.numel()].view_as(target)
             target.add_(part, alpha=float(length))
             offset += target.numel()

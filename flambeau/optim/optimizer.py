@@ -81,7 +81,7 @@ def _use_grad_for_differentiable(step: Callable[..., Any]) -> Callable[..., Any]
     def in_grad_mode(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         before = is_grad_enabled()
         try:
-            set_grad_enabled(self.defaults["differentiable"])
+            set_grad_enabled(self.defaults.get("differentiable", False))
             return step(self, *args, **kwargs)
         finally:
             set_grad_enabled(before)

@@ -42,7 +42,7 @@ def _numbers(group: Group, state: State, param: Any) -> dict[str, Any]:
 
 def _initial(name: str, param: Tensor, grad: Tensor, group: Group) -> Tensor:
     if name == "prev":
-        return flambeau.zeros_like(param, memory_format=flambeau.preserve_format)
+        return flambeau.zeros_like(param)
     lr = float(group["lr"])
     return flambeau.full_like(grad, complex(lr, lr) if param.is_complex() else lr)
 

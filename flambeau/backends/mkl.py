@@ -1,0 +1,6 @@
+"""MKL: flambeau has no use for it."""
+
+
+def is_available() -> bool:
+    """False."""
+    return False
