@@ -37,6 +37,7 @@ from ._engine.base.dtypes import (
 from ._engine.base.dtypes import bool_ as bool  # noqa: A004
 from ._engine.base.promotion import can_cast, promote_types
 from ._ops.creation import *  # noqa: F403
+from ._ops.elementary import *  # noqa: F403
 from ._ops.joining import *  # noqa: F403
 from ._ops.masks import *  # noqa: F403
 from ._ops.pointwise import *  # noqa: F403

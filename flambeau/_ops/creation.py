@@ -18,6 +18,11 @@ from .arguments import as_dtype_argument, sizes
 from .declare import op
 from .promote import dtype_of
 
+__all__ = [
+    "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like",
+    "linspace", "logspace", "ones", "ones_like", "tensor", "zeros", "zeros_like",
+]  # fmt: skip
+
 
 def finish(t: Tensor, where: device, requires_grad: bool) -> Tensor:
     """Give a fresh tensor its device and its grad flag.

@@ -12,6 +12,20 @@ from .._engine.base.errors import not_supported
 from .declare import op
 from .promote import as_dtype, common_dtype, dtype_of, floating_input, number, to_common
 
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh",
+    "arctan", "arctan2", "arctanh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "ceil", "copysign", "cos", "cosh", "digamma", "div", "divide", "eq", "erf", "erfc",
+    "erfinv", "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "ge", "greater", "greater_equal", "gt", "hypot", "isfinite", "isinf", "isnan", "le", "less",
+    "less_equal", "lgamma", "log", "log10", "log1p", "log2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "lt", "maximum", "minimum", "mul", "multiply", "ne", "neg",
+    "negative", "nextafter", "not_equal", "positive", "pow", "reciprocal", "relu", "remainder",
+    "rsqrt", "rsub", "sigmoid", "sin", "sinh", "sqrt", "square", "sub", "subtract", "tan",
+    "tanh", "true_divide", "trunc",
+]  # fmt: skip
+
 
 def unary(
     name: str,

@@ -7,6 +7,10 @@ from .._engine.autograd.tensor import Tensor
 from .declare import op
 from .promote import dtype_of
 
+__all__ = [
+    "matmul", "mm",
+]  # fmt: skip
+
 
 def check_same_dtype(name: str, a: Tensor, b: Tensor) -> None:
     """Raises RuntimeError when two operands of a product differ in dtype."""

@@ -23,7 +23,7 @@ rules(
     nextafter=np.nextafter, copysign=np.copysign, fmod=np.fmod, bitwise_and=np.bitwise_and,
     bitwise_or=np.bitwise_or, bitwise_xor=np.bitwise_xor,
     eq=np.equal, ne=np.not_equal, lt=np.less, le=np.less_equal, gt=np.greater,
-    ge=np.greater_equal, logical_and=np.logical_and, logical_or=np.logical_or,
+    gcd=np.gcd, lcm=np.lcm, ge=np.greater_equal, logical_and=np.logical_and, logical_or=np.logical_or,
     logical_xor=np.logical_xor,
 )  # fmt: skip
 rules(
@@ -110,3 +110,10 @@ def _round_decimals(a, *, decimals):
 @rule("polygamma")
 def _polygamma(a, *, order):
     return special.polygamma(order, a)
+
+
+@rule("frexp")
+@in_float32
+def _frexp(a):
+    mantissa, exponent = np.frexp(a)
+    return mantissa, exponent.astype(np.int32)

@@ -34,7 +34,7 @@ _UNARY = (
 _TESTS = "isnan isinf isfinite logical_not signbit"
 _BINARY = (
     "add sub mul div floor_divide remainder fmod pow maximum minimum fmax fmin atan2 hypot "
-    "nextafter copysign bitwise_and bitwise_or bitwise_xor left_shift right_shift"
+    "nextafter copysign gcd lcm bitwise_and bitwise_or bitwise_xor left_shift right_shift"
 )
 _COMPARISONS = "eq ne lt le gt ge logical_and logical_or logical_xor"
 
@@ -61,3 +61,6 @@ declare(
 )
 declare("round_decimals", "a", "decimals", shape=_same, elementwise=True)
 declare("polygamma", "a", "order", shape=_same, elementwise=True)
+declare(
+    "frexp", "a", shape=lambda a: (a, Aval(a.shape, np.dtype(np.int32))), outputs=2
+)

@@ -9,7 +9,7 @@ from math import log, pi, sqrt
 from typing import Any
 
 from .shared import P, conj, zeros_like
-from ..table import gradient, no_gradient
+from ..table import gradient, joint_gradient, no_gradient
 
 gradient("neg", lambda g: -g)
 gradient("abs", lambda g, a: g * P.sign(a))
@@ -138,8 +138,9 @@ gradient(
     lambda g, condition: P.where(condition, g, 0),
     lambda g, condition: P.where(condition, 0, g),
 )
+joint_gradient("frexp", lambda gs, outs: (gs[0] * P.exp2(-P.convert(outs[1], dtype=gs[0]._array.dtype)),))
 no_gradient(
-    "isnan", "isinf", "isfinite", "logical_not", "signbit", "bitwise_not", "nextafter",
+    "gcd", "lcm", "isnan", "isinf", "isfinite", "logical_not", "signbit", "bitwise_not", "nextafter",
     "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "eq", "ne", "lt",
     "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
 )  # fmt: skip
