@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau._ops.declare import op
-from flambeau._ops.shaping import cat, stack
+from flambeau._ops.joining import cat, stack
 
 __all__ = [
     "gru",

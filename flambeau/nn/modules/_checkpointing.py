@@ -230,7 +230,7 @@ class Checkpointing:
         if metadata is not None:
             loaded._metadata = metadata  # type: ignore[attr-defined]
         lists = (missing, unexpected, errors)
-        _load_tree(self, loaded, "", metadata or {}, strict, assign, lists)
+        _load_tree(self, loaded, "", metadata or {}, assign, lists)
         if strict:
             for title, keys in (("Missing", missing), ("Unexpected", unexpected)):
                 if keys:
@@ -254,19 +254,19 @@ def _load_tree(
     state_dict: dict[str, Any],
     prefix: str,
     metadata: dict[str, Any],
-    strict: bool,
     assign: bool,
     lists: tuple[list[str], list[str], list[str]],
 ) -> None:
     local_metadata = metadata.get(prefix[:-1], {})
     if assign:
         local_metadata["assign_to_params_buffers"] = assign
-    module._load_from_state_dict(state_dict, prefix, local_metadata, strict, *lists)
+    # Always strictly: the caller decides what mismatches mean.
+    module._load_from_state_dict(state_dict, prefix, local_metadata, True, *lists)
     for name, child in module._modules.items():
         if child is not None:
             below = f"{prefix}{name}."
             part = {key: value for key, value in state_dict.items() if key.startswith(below)}
-            _load_tree(child, part, below, metadata, strict, assign, lists)
+            _load_tree(child, part, below, metadata, assign, lists)
     incompatible = IncompatibleKeys(*lists[:2])
     for hook in module._load_state_dict_post_hooks.values():
         if hook(module, incompatible) is not None:

@@ -230,8 +230,8 @@ class ParameterDict(Module):
         merged.update(other)
         return merged
 
-    def __ror__(self, other: Any) -> ParameterDict:
-        merged = ParameterDict(other)
+    def __ror__(self, other: Any) -> Any:
+        merged = other.copy()
         merged.update(self)
         return merged
 

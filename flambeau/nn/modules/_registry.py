@@ -161,7 +161,7 @@ class Registry:
             )
         if isinstance(value, Buffer):
             if name not in self.__dict__.get("_buffers", ()):
-                self._displace(name, "buffers", "_buffers")
+                self._displace(name, "buffer", "_buffers")
             self.register_buffer(name, value, value.persistent)
         else:
             persistent = name not in self._non_persistent_buffers_set

@@ -165,8 +165,7 @@ class Hardtanh(ShowsFields):
         self.inplace = inplace
         if self.max_val <= self.min_val:
             raise AssertionError(
-                f"max_val must be larger than min_val, but got min_val={self.min_val}, "
-                f"max_val={self.max_val}"
+                f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})"
             )
 
     def forward(self, input: Tensor) -> Tensor:

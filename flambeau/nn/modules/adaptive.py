@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from flambeau._engine.autograd.tensor import Tensor
-from flambeau._ops.shaping import cat
+from flambeau._ops.joining import cat
 from flambeau.nn import functional as F
 from flambeau.nn.modules.container import ModuleList, Sequential
 from flambeau.nn.modules.linear import Linear

@@ -93,6 +93,11 @@ class _Layer(Module):
             setattr(self, f"dropout{block}", Dropout(dropout))
         self.activation = _activation(activation)
 
+    @property
+    def activation_relu_or_gelu(self) -> int:
+        """1 for relu, 2 for gelu, 0 for anything else."""
+        return {F.relu: 1, F.gelu: 2}.get(self.activation, 0)
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.__dict__.setdefault("activation", F.relu)

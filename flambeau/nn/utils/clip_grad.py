@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from flambeau._engine.autograd.mode import no_grad
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau._ops.creation import tensor
-from flambeau._ops.shaping import stack
+from flambeau._ops.joining import stack
 
 __all__ = [
     "clip_grad_norm",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flambeau._engine.autograd.tensor import Tensor
-from flambeau._ops.shaping import cat
+from flambeau._ops.joining import cat
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 

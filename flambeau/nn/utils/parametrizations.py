@@ -7,7 +7,7 @@ from typing import Any
 
 from flambeau._engine.autograd.mode import no_grad
 from flambeau._engine.autograd.tensor import Tensor
-from flambeau._ops.shaping import cat
+from flambeau._ops.joining import cat
 from flambeau.nn import functional as F
 from flambeau.nn.modules.conv import _ConvTransposeNd
 from flambeau.nn.modules.module import Module

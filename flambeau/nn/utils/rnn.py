@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau._engine.base import dtypes
 from flambeau._ops.creation import arange, as_tensor, empty_like, full, tensor
-from flambeau._ops.shaping import cat
+from flambeau._ops.joining import cat
 
 __all__ = [
     "PackedSequence",

@@ -1,0 +1,25 @@
+"""What PyTorch gives in the module scenarios: run me with torch 2.13 to write the golden file.
+
+python -m tests.golden.make_nn_modules
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+GOLDEN = Path(__file__).with_name("nn_modules.json")
+
+
+def main() -> None:
+    import torch
+
+    from tests.nn.modules import containers, hooks, layers  # noqa: F401 - they fill SCENARIOS
+    from tests.nn.modules.scenarios import SCENARIOS, record
+
+    found = {name: record(torch, run) for name, run in SCENARIOS.items()}
+    GOLDEN.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
