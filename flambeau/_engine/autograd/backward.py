@@ -115,7 +115,11 @@ class _Task:
         if self.wanted is not None and node in self.results_of and not self._continues(node):
             return
         results = _apply(node, grads)
-        _mark_fresh(results, grads)
+        if node.opaque or node.hooks or node.pre_hooks:
+            for grad in (*grads, *results):
+                _mark_seen(grad)  # user code may have kept them
+        else:
+            _mark_fresh(results, grads)
         if node.hooks:
             results = _call_hooks(node, results, grads)
         if not self.retain:

@@ -61,6 +61,8 @@ class FunctionContext:
 class FunctionNode(Node):
     """The tape's record of a custom function."""
 
+    opaque = True
+
     def __init__(self, function: type[Function], context: FunctionContext, edges: tuple[Edge, ...]):
         super().__init__(edges)
         self.function = function

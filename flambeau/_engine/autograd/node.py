@@ -87,6 +87,8 @@ class Node:
     released: bool = False
     stack: list[str] | None = None  # where it was made, in anomaly mode
 
+    opaque = False  # whether `apply` runs user code
+
     def __init__(self, edges: tuple[Edge, ...], outputs: int = 1):
         self.edges = edges
         self.outputs = outputs
