@@ -35,6 +35,15 @@ from ._engine.base.dtypes import (
     uint64,
 )
 from ._engine.base.dtypes import bool_ as bool  # noqa: A004
+from ._engine.base.formats import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from ._engine.base.promotion import can_cast, promote_types
 from ._ops.creation import *  # noqa: F403
 from ._ops.elementary import *  # noqa: F403
@@ -43,10 +52,13 @@ from ._ops.masks import *  # noqa: F403
 from ._ops.pointwise import *  # noqa: F403
 from ._ops.products import *  # noqa: F403
 from ._ops.random import *  # noqa: F403
+from ._ops.rearranging import *  # noqa: F403
 from ._ops.reductions import *  # noqa: F403
 from ._ops.scans import *  # noqa: F403
 from ._ops.sampling import *  # noqa: F403
 from ._ops.shaping import *  # noqa: F403
+from ._ops.splitting import *  # noqa: F403
+from ._ops.strided import *  # noqa: F403
 from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods
 from . import autograd, random  # noqa: F401
 from . import serialization, storage  # noqa: F401

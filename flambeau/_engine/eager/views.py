@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from .table import rule
@@ -63,12 +65,22 @@ def _expand(a, *, shape):
         0 if size == 1 and wanted != 1 else stride
         for size, wanted, stride in zip(a.shape, shape[lead:], a.strides, strict=True)
     )
-    return np.lib.stride_tricks.as_strided(a, shape, strides)
+    return strided(a, shape, strides)
 
 
 @rule("slice")
 def _slice(a, *, index):
     return a[tuple(slice(*i) if type(i) is tuple else i for i in index) + (Ellipsis,)]
+
+
+@rule("split")
+def _split(a, *, sizes, dim, squeeze):
+    lead = (slice(None),) * dim
+    if squeeze:
+        return tuple(a[(*lead, place, Ellipsis)] for place in range(len(sizes)))
+    stops = list(itertools.accumulate(sizes))
+    starts = (stop - size for stop, size in zip(stops, sizes, strict=True))
+    return tuple(a[(*lead, slice(*ends))] for ends in zip(starts, stops, strict=True))
 
 
 @rule("diagonal")
@@ -94,8 +106,14 @@ def _view_dtype(a, *, dtype):
 
 
 @rule("as_strided")
-def _as_strided(a, *, shape, strides, offset):
+def _as_strided(a, *, shape, strides, offset, layout):
     """`offset` counts elements from a's own first element, and may be negative."""
+    expected = zip(a.shape, a.strides, layout[1], strict=True)
+    if any(n > 1 and found != wanted * a.itemsize for n, found, wanted in expected):
+        raise NotImplementedError(
+            "as_strided: this view is made again from a tensor that lies in memory in another "
+            "way; use a view with a meaning of its own (select, diagonal, unfold ...)"
+        )
     return strided(a, shape, [s * a.itemsize for s in strides], offset * a.itemsize)
 
 

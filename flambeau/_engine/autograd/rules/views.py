@@ -21,8 +21,8 @@ gradient(
 )
 gradient("unfold", lambda g, a_shape, dim, size, step: _gathered_back(
     g, a_shape, lambda z: P.unfold(z, dim=dim, size=size, step=step)))
-gradient("as_strided", lambda g, a, shape, strides, offset: _strided_back(
-    g, a, shape, strides, offset))
+gradient("as_strided", lambda g, shape, strides, offset, layout: _strided_back(
+    g, shape, strides, offset, layout))
 gradient("view_as_real", lambda g: P.view_as_complex(P.copy(g, order="C")))
 gradient("view_as_complex", lambda g: P.view_as_real(P.copy(g, order="C")))
 gradient("view_dtype", lambda g, a_dtype: P.view_dtype(g, dtype=a_dtype.numpy))
@@ -72,24 +72,26 @@ def _put(g: Any, shape: tuple[int, ...], positions: Any) -> Any:
 _gathered_back = _placed
 
 
-def _strided_back(g: Any, a: Any, shape: Any, strides: Any, offset: int) -> Any:
-    """Through the operand's own memory layout: scatter g into it, then read a's view of it."""
-    import numpy as np
-
-    array = a._array
-    low, high = np.lib.array_utils.byte_bounds(array)
-    start = (array.__array_interface__["data"][0] - low) // array.itemsize
-    first = min(0, start + offset)
-    reach = start + offset + sum(max(n - 1, 0) * s for n, s in zip(shape, strides, strict=True))
-    count = max((high - low) // array.itemsize, reach + 1) - first
-    own = tuple(s // array.itemsize for s in array.strides)
-    memory = filled(g, (count,), 0)
+def _strided_back(g: Any, shape: Any, strides: Any, offset: int, layout: Any) -> Any:
+    """Through the operand's own memory layout: scatter g into it, then read the operand's view."""
+    own_shape, own_strides, own = layout
+    count = max(_reach(own_shape, own_strides, own), _reach(shape, strides, own + offset))
+    flat = ((count,), (1,), 0)
     positions = P.arange(start=0, step=1, count=count, dtype=_INT64)
-    index = P.as_strided(positions, shape=shape, strides=strides, offset=start + offset - first)
-    flat = P.scatter_add(
-        memory, reshaped(index, (index._array.size,)), reshaped(g, (g._array.size,)), dim=0
+    index = P.as_strided(positions, shape=shape, strides=strides, offset=own + offset, layout=flat)
+    memory = P.scatter_add(
+        filled(g, (count,), 0),
+        reshaped(index, (index._array.size,)),
+        reshaped(g, (g._array.size,)),
+        dim=0,
     )
-    return P.copy(P.as_strided(flat, shape=array.shape, strides=own, offset=start - first), order="K")
+    seen = P.as_strided(memory, shape=own_shape, strides=own_strides, offset=own, layout=flat)
+    return P.copy(seen, order="K")
+
+
+def _reach(shape: Any, strides: Any, offset: int) -> int:
+    """How many elements of memory a view needs, counted from the storage's start."""
+    return offset + 1 + sum(max(n - 1, 0) * s for n, s in zip(shape, strides, strict=True))
 
 
 def _int64() -> Any:

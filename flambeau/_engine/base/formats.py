@@ -1,0 +1,55 @@
+"""Layouts and memory formats: names that PyTorch's signatures take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class layout:  # noqa: N801 - PyTorch's own name
+    """How a tensor stores its elements; `strided` is the only one that flambeau has."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+class memory_format:  # noqa: N801 - PyTorch's own name
+    """The order in memory of a dense tensor's dimensions."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+strided = layout("strided")
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")
+
+_DIMENSIONS = {channels_last: 4, channels_last_3d: 5}
+
+
+def channels_last_order(wanted: memory_format | None, shape: Sequence[int]) -> tuple | None:
+    """The dims from slowest to fastest (batch, space, channels); None for the other formats.
+
+    Raises:
+        RuntimeError: the format asks for another number of dimensions.
+    """
+    ndim = _DIMENSIONS.get(wanted)  # type: ignore[arg-type]
+    if ndim is None:
+        return None
+    if len(shape) != ndim:
+        raise RuntimeError(f"required rank {ndim} tensor to use {wanted!r:.40} format".replace(
+            "torch.", ""))
+    return (0, *range(2, ndim), 1)
