@@ -56,6 +56,7 @@ torch.zeros(10, dtype=torch.float64).random_()
 torch.randperm(1)
 torch.randperm(50)
 torch.randperm(50, dtype=torch.int32)
+torch.randperm(20000)[::997]
 torch.zeros(40).bernoulli_(0.3)
 torch.zeros(40, dtype=torch.int64).bernoulli_(torch.linspace(0, 1, 40))
 torch.zeros(40).bernoulli_(torch.linspace(0, 1, 40, dtype=torch.float64))

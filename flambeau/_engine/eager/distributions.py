@@ -170,10 +170,43 @@ def permutation(state: GeneratorState, count: int, dtype: np.dtype) -> np.ndarra
     draw = state.words if count < _LONG_PERMUTATION else state.long_words
     places = np.arange(swaps, dtype=np.uint64)
     targets = places + draw(swaps) % (np.uint64(count) - places)
+    shuffle = _swap_one_by_one if count < 5000 else _swap_all
+    return shuffle(targets.astype(np.int64), count).astype(dtype, copy=False)
+
+
+def _swap_one_by_one(targets: np.ndarray, count: int) -> np.ndarray:
     order = list(range(count))
     for place, target in enumerate(targets.tolist()):
         order[place], order[target] = order[target], order[place]
-    return np.array(order, np.int64).astype(dtype, copy=False)
+    return np.array(order, np.int64)
+
+
+def _swap_all(targets: np.ndarray, count: int) -> np.ndarray:
+    """The result of swapping place i with targets[i] >= i for each i in turn, without a loop.
+
+    What lies at place k when its turn comes was put there by the last earlier swap that aimed
+    at k, and lay at that swap's own place before: a chain, followed here by pointer doubling.
+    What swap i fetches was put there by the last earlier swap with the same target.
+    """
+    places = np.arange(count)
+    targets = np.append(targets, count - 1)
+    away = targets != places
+    found = places.copy()
+    found[targets[away]] = places[away]  # of several swaps, the last one stays
+    while True:
+        further = found[found]
+        if (further == found).all():
+            break
+        found = further
+    same = np.sort(targets * count + places)  # by target, then by place
+    target, place = np.divmod(same, count)
+    earlier = np.empty_like(place)
+    earlier[1:] = np.where(target[1:] == target[:-1], found[place[:-1]], target[1:])
+    earlier[0] = target[0]
+    order = np.empty(count, np.int64)
+    order[place] = earlier
+    order[~away] = found[~away]
+    return order
 
 
 def bernoulli_mask(state: GeneratorState, count: int, p: float) -> np.ndarray:

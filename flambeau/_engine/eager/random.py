@@ -77,11 +77,12 @@ def _sample_bernoulli(p, *, generator):
 @rule("sample_normal")
 def _sample_normal(mean, std, *, shape, dtype, generator):
     """Normal numbers around `mean` (arrays broadcast); std and mean are applied one by one."""
-    scale = 1.0 if isinstance(std, np.ndarray) else float(std)
+    one_scale = not isinstance(std, np.ndarray)
+    if not one_scale and (std < 0).any():
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+    scale = float(std) if one_scale else 1.0
     drawn = distributions.normal(generator, prod(shape), dtype, 0.0, scale).reshape(shape)
-    if isinstance(std, np.ndarray):
-        if (std < 0).any():
-            raise RuntimeError("normal expects all elements of std >= 0.0")
+    if not one_scale:
         drawn = drawn * std
     return (drawn + mean).astype(dtype, copy=False)
 
