@@ -143,11 +143,7 @@ def _view(
         )
     steps = tuple(step * element.itemsize for step in strides)
     memory = storage._memory[: length * element.itemsize].view(element.numpy)
-    if 0 in sizes:
-        array = np.empty(sizes, element.numpy)
-    else:
-        array = np.lib.stride_tricks.as_strided(memory[offset:], sizes, steps)
-    tensor = wrap(array)
+    tensor = wrap(np.lib.stride_tricks.as_strided(memory[offset:], sizes, steps))
     tensor._storage = storage._core
     return _on(storage.device, tensor)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import pickletools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -275,6 +274,8 @@ def get_unsafe_globals_in_checkpoint(f: FileLike) -> list[str]:
     Args:
         f: a path, or a binary file that can seek, in PyTorch's zip format.
     """
+    import pickletools
+
     with _opened(f) as stream:
         data = ZipReader(stream, stream.tell()).read_record("data.pkl")
     allowed = allowed_globals()

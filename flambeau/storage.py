@@ -171,8 +171,6 @@ class UntypedStorage:
 def _as_bytes(core: Storage) -> np.ndarray:
     """All the memory of an engine storage as a one-dimensional uint8 array, without a copy."""
     array = core.array
-    if array.size == 0:
-        return np.empty(0, np.uint8)
     if array.flags.c_contiguous:
         return array.reshape(-1).view(np.uint8)
     if array.flags.f_contiguous:
@@ -347,6 +345,11 @@ def legacy_class(element: dtype) -> _LegacyKind:
         KeyError: PyTorch has no storage class for this dtype.
     """
     return _LEGACY[element]
+
+
+def is_legacy_class(kind: Any) -> bool:
+    """Whether `kind` is `FloatStorage` or one of its siblings."""
+    return isinstance(kind, _LegacyKind)
 
 
 def has_legacy_class(element: dtype) -> bool:

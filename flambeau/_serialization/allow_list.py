@@ -117,6 +117,7 @@ def _closed_table() -> dict[str, Allowed]:
     rows: list[Allowed] = [
         Construct("set", set, build=set),
         Construct("complex", complex, build=complex),
+        Construct("bytes", bytes, build=_no_bytes),
         Construct("bytearray", bytearray, build=_bytearray),
         Construct("_codecs.encode", None, build=_encode),
         Construct("collections.OrderedDict", OrderedDict, build=OrderedDict),
@@ -150,6 +151,11 @@ def _pytorch_rows() -> list[Allowed]:
         Construct("torch.device", flambeau.device, build=flambeau.device),
         Construct("torch.serialization._get_layout", None, build=serialization._get_layout),
     ]
+
+
+def _no_bytes() -> bytes:
+    """How protocol 2 writes b""; with a number, `bytes` would ask for that much memory."""
+    return b""
 
 
 def _bytearray(data: Any = b"", encoding: str = "latin-1") -> bytearray:

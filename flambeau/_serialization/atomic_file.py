@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
@@ -30,16 +30,19 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         with open(target, "wb") as stream:
             yield stream
         return
+    if mode is not None and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), target)
     directory, name = os.path.split(target)
     if not os.path.isdir(directory):
         raise RuntimeError(f"Parent directory {os.path.dirname(os.fspath(path))} does not exist.")
-    descriptor, partial = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=directory)
+    partial = os.path.join(directory, f".{name[:100]}.{os.urandom(6).hex()}.partial")
     try:
-        with open(descriptor, "wb") as stream:
-            os.fchmod(descriptor, _new_file_mode() if mode is None else stat.S_IMODE(mode))
+        with open(partial, "xb") as stream:
+            if mode is not None:
+                os.fchmod(stream.fileno(), stat.S_IMODE(mode))
             yield stream
             stream.flush()
-            os.fsync(descriptor)
+            os.fsync(stream.fileno())
         os.replace(partial, target)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -53,13 +56,6 @@ def _mode_of(path: str) -> int | None:
         return os.stat(path).st_mode
     except FileNotFoundError:
         return None
-
-
-def _new_file_mode() -> int:
-    """What `open` would give a new file: mkstemp's own mode hides it from the group."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def _sync_directory(directory: str) -> None:

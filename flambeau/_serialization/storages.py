@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._engine.base.devices import META, device
-from ..storage import TypedStorage, UntypedStorage
+from ..storage import TypedStorage, UntypedStorage, is_legacy_class
 from .zip_reader import ZipReader, corrupted
 
 MapLocation = (
@@ -87,7 +87,7 @@ def parse_persistent_id(persistent_id: Any) -> tuple[Any, int, str, str, int]:
     """
     if isinstance(persistent_id, tuple) and len(persistent_id) >= 5:
         tag, kind, key, location, count = persistent_id[:5]
-        element = getattr(kind, "dtype", None)
+        element = kind.dtype if is_legacy_class(kind) else None
         known = kind is UntypedStorage or element is not None
         text = isinstance(key, str) and isinstance(location, str)
         if tag == "storage" and known and text and type(count) is int and count >= 0:

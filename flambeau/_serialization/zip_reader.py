@@ -10,8 +10,7 @@ import os
 import struct
 import zlib
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -45,8 +44,7 @@ def corrupted(reason: str) -> RuntimeError:
     )
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One entry of the directory: where it starts, how long it is, what it must sum to."""
 
     path: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from hashlib import sha256
 from typing import IO
 
 from .zip_layout import (
@@ -48,7 +47,7 @@ class ZipWriter:
         self._root = root
         self._position = 0
         self._directory: list[bytes] = []
-        self._digest = sha256()
+        self._names = self._sums = 0
 
     def write_record(self, name: str, data: bytes | memoryview) -> None:
         """Append `data` as the record `root/name`."""
@@ -72,11 +71,12 @@ class ZipWriter:
             descriptor = DESCRIPTOR_64 if large else DESCRIPTOR
             self._write(descriptor.pack(DESCRIPTOR_SIGNATURE, checksum, size, size))
         self._directory.append(_central_header(path, flags, checksum, size, start))
-        self._digest.update(struct.pack("<QLQ", len(path), checksum, size) + path)
+        self._names = zlib.crc32(path, self._names)
+        self._sums = zlib.crc32(struct.pack("<LQ", checksum, size), self._sums)
 
     def content_id(self) -> bytes:
         """40 digits that two archives share when their records so far are the same."""
-        return b"%040d" % (int.from_bytes(self._digest.digest(), "big") % 10**40)
+        return b"%020d%020d" % (self._names, self._sums)
 
     def finish(self) -> None:
         """Write the directory and the trailer."""
