@@ -1,7 +1,7 @@
 """Train an MLP on 1,797 images of handwritten digits, as one would with PyTorch.
 
-Nothing here is special to flambeau but the first import: with `import torch` and
-`import torch.nn as nn` instead, the program runs on PyTorch and gives the same losses.
+Nothing here is special to flambeau but its name in three imports: with `torch` in its place the
+program runs on PyTorch and gives the same losses (`make conformance` compares them).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 import flambeau as torch
 import flambeau.nn as nn
+from flambeau.utils.data import DataLoader, TensorDataset, random_split
 
 DATA = Path(__file__).parent / "data" / "digits.csv.gz"
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -35,14 +36,14 @@ class MLP(nn.Module):
         return self.net(x)
 
 
-def load_digits() -> torch.utils.data.TensorDataset:
+def load_digits() -> TensorDataset:
     """The images as float32 rows of 64 values in [0, 1], and their labels."""
     rows = np.loadtxt(DATA, delimiter=",", dtype=np.int64)
     images = torch.from_numpy(rows[:, :64]).to(torch.float32) / 16
-    return torch.utils.data.TensorDataset(images, torch.from_numpy(rows[:, 64].copy()))
+    return TensorDataset(images, torch.from_numpy(rows[:, 64].copy()))
 
 
-def evaluate(model: nn.Module, loader: torch.utils.data.DataLoader) -> tuple[float, float]:
+def evaluate(model: nn.Module, loader: DataLoader) -> tuple[float, float]:
     """Mean loss and accuracy over a loader."""
     model.eval()
     loss, correct, count = 0.0, 0, 0
@@ -61,11 +62,9 @@ def train(options: argparse.Namespace) -> dict:
     from tqdm import tqdm
 
     torch.manual_seed(options.seed)
-    parts = torch.utils.data.random_split(load_digits(), [1257, 270, 270])
-    train_loader = torch.utils.data.DataLoader(parts[0], batch_size=32, shuffle=True)
-    val_loader, test_loader = (
-        torch.utils.data.DataLoader(part, batch_size=270) for part in parts[1:]
-    )
+    parts = random_split(load_digits(), [1257, 270, 270])
+    train_loader = DataLoader(parts[0], batch_size=32, shuffle=True)
+    val_loader, test_loader = (DataLoader(part, batch_size=270) for part in parts[1:])
     model = MLP(64, options.hidden, 10).to(device)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)

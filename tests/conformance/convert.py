@@ -1,4 +1,4 @@
-"""torch values -> flambeau values (memory layout, aliasing and requires_grad kept), and to NumPy."""
+"""torch values -> flambeau values (layout, aliasing, requires_grad kept), and both to NumPy."""
 
 from __future__ import annotations
 

@@ -21,8 +21,9 @@ TOLERANCE = 1e-4
 # The file itself is not touched: real torch is put under the name that it imports.
 UNDER_TORCH = """
 import runpy, sys
-import torch, torch.nn
-sys.modules["flambeau"], sys.modules["flambeau.nn"] = torch, torch.nn
+import torch, torch.nn, torch.utils.data
+for name in ("", ".nn", ".utils", ".utils.data"):
+    sys.modules["flambeau" + name] = sys.modules["torch" + name]
 runpy.run_path(sys.argv.pop(1), run_name="__main__")
 """
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import torch
 
-import flambeau
-
 from .compare import compare
 from .convert import Converter, seed, translate
 from .gradients import compare_gradients
