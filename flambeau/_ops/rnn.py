@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from flambeau._engine.autograd.calls import P
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau._ops.declare import op
+from flambeau._ops.dropout import dropout as drop
 from flambeau._ops.joining import cat, stack
+from flambeau._ops.nn.linear import linear
 
 __all__ = [
     "gru",
@@ -38,37 +41,24 @@ class Weights(NamedTuple):
     projection: Tensor | None = None
 
 
-def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    product = x.matmul(weight.t())
-    return product if bias is None else product + bias
-
-
 def _elman(activate: Callable[[Tensor], Tensor]) -> Callable[[Tensor, State, Weights], State]:
     def cell(x: Tensor, state: State, w: Weights) -> State:
         """``h' = act(W_i x + b_i + W_h h + b_h)``; ``x`` is already multiplied."""
-        return (activate(x + _affine(state[0], w.hidden, w.hidden_bias)),)
+        return (activate(x + P.linear(state[0], w.hidden, w.hidden_bias)),)
 
     return cell
 
 
 def _lstm(x: Tensor, state: State, w: Weights) -> State:
     """``c' = f c + i g``, ``h' = o tanh(c')``; gates in the order i, f, g, o."""
-    h, c = state
-    i, f, g, o = (x + _affine(h, w.hidden, w.hidden_bias)).chunk(4, -1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    h = o.sigmoid() * c.tanh()
-    return (h if w.projection is None else h.matmul(w.projection.t())), c
+    h, c = P.lstm_gates(x, P.linear(state[0], w.hidden, w.hidden_bias), state[1])
+    return (h if w.projection is None else P.linear(h, w.projection, None)), c
 
 
 def _gru(x: Tensor, state: State, w: Weights) -> State:
     """``n = tanh(x_n + r h_n)``, ``h' = n + z (h - n)``; gates in the order r, z, n."""
     (h,) = state
-    hidden = _affine(h, w.hidden, w.hidden_bias)
-    size = h.shape[-1]
-    rz = (x[..., : 2 * size] + hidden[..., : 2 * size]).sigmoid()
-    r, z = rz[..., :size], rz[..., size:]
-    n = (x[..., 2 * size :] + r * hidden[..., 2 * size :]).tanh()
-    return (n + z * (h - n),)
+    return (P.gru_gates(x, P.linear(h, w.hidden, w.hidden_bias), h),)
 
 
 _CELLS: dict[str, Callable[[Tensor, State, Weights], State]] = {
@@ -165,8 +155,6 @@ def _run(
     bidirectional: bool,
 ) -> tuple[Tensor, State]:
     """All layers and directions over time-major input; returns the output and final states."""
-    from flambeau.nn.functional import dropout as drop
-
     directions = 2 if bidirectional else 1
     projected = mode == "LSTM" and hx[0].shape[-1] != hx[1].shape[-1]
     groups = _grouped(params, has_biases, projected)
@@ -178,7 +166,7 @@ def _run(
             place = layer * directions + direction
             weights = groups[place]
             initial = tuple(part[place] for part in hx)
-            steps = layout.split(_affine(input, weights.input, weights.input_bias))
+            steps = layout.split(linear(input, weights.input, weights.input_bias))
             scan = _scan_reverse if direction else _scan
             produced, final = scan(_CELLS[mode], steps, initial, weights)
             outputs.append(layout.join(produced))
@@ -257,7 +245,7 @@ def _one_step(mode: str, input: Tensor, state: State, weights: Weights) -> State
                 f"Input batch size {input.shape[0]} doesn't match hidden{place} batch size "
                 f"{part.shape[0]}"
             )
-    return _CELLS[mode](_affine(input, weights.input, weights.input_bias), state, weights)
+    return _CELLS[mode](linear(input, weights.input, weights.input_bias), state, weights)
 
 
 @op()

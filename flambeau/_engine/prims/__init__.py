@@ -10,6 +10,7 @@ from . import (  # noqa: F401
     movement,
     pooling,
     random,
+    recurrent,
     reduction,
     resampling,
     views,

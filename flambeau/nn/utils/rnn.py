@@ -168,13 +168,15 @@ def pack_padded_sequence(
             "'lengths' argument should be a 1D CPU int64 tensor, but got "
             f"{sizes.dim()}D {sizes.device} Long tensor"
         )
+    counts = sizes.tolist()
     sorted_indices = None
     if not enforce_sorted:
-        sizes, sorted_indices = sizes.sort(descending=True, stable=True)
+        order = sorted(range(len(counts)), key=lambda n: -counts[n])
+        counts = [counts[n] for n in order]
+        sorted_indices = tensor(order, dtype=dtypes.int64, device=input.device)
         input = input.index_select(0 if batch_first else 1, sorted_indices)
     if batch_first:
         input = input.transpose(0, 1)
-    counts = sizes.tolist()
     _check_lengths(input, counts)
     batch_sizes = [sum(count > step for count in counts) for step in range(counts[0])]
     data = cat([input[step, :rows] for step, rows in enumerate(batch_sizes)], 0)
