@@ -1,6 +1,6 @@
 """Writes the checkpoints of tests/golden/checkpoints with PyTorch.
 
-    python tests/golden/make_checkpoints.py     (torch 2.13.0; rewrites the folder)
+python tests/golden/make_checkpoints.py     (torch 2.13.0; rewrites the folder)
 """
 
 from __future__ import annotations

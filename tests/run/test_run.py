@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from flambeau._cli import main
+
 ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable]
 FLAMBEAU = [sys.executable, "-m", "flambeau", "run"]
@@ -177,14 +179,11 @@ class TestAsTorch:
 
 
 class TestCommandLine:
-    def test_help_and_version(self, tmp_path):
+    def test_help_and_version(self, capsys):
         for words in (["--help"], ["run", "-h"]):
-            done = run([sys.executable, "-m", "flambeau", *words], tmp_path)
-            assert done.returncode == 0 and "usage: flambeau run" in done.stdout
-        done = run([sys.executable, "-m", "flambeau", "--version"], tmp_path)
-        assert done.stdout.startswith("flambeau ")
+            assert main(words) == 0 and "usage: flambeau run" in capsys.readouterr().out
+        assert main(["--version"]) == 0 and capsys.readouterr().out.startswith("flambeau ")
 
     @pytest.mark.parametrize("words", [[], ["run"], ["walk"], ["run", "-x"], ["run", "-m"]])
-    def test_wrong_words(self, tmp_path, words):
-        done = run([sys.executable, "-m", "flambeau", *words], tmp_path)
-        assert done.returncode == 2 and "usage: flambeau run" in done.stderr
+    def test_wrong_words(self, capsys, words):
+        assert main(words) == 2 and "usage: flambeau run" in capsys.readouterr().err

@@ -264,7 +264,9 @@ def test_checksums_can_be_switched_off_only_for_all():
     data = bytearray(checkpoint())
     directory = data.find(b"PK\x01\x02")
     entry = data.find(b"archive/data/0", directory) - 46
-    assert struct.unpack_from("<L", data, entry + 16)[0] == zlib.crc32(struct.pack("<6f", *range(6)))
+    assert struct.unpack_from("<L", data, entry + 16)[0] == zlib.crc32(
+        struct.pack("<6f", *range(6))
+    )
     data[entry + 16 : entry + 20] = bytes(4)
     with pytest.raises(RuntimeError, match="checksum"):
         load(bytes(data))
