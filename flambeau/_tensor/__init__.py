@@ -1,3 +1,3 @@
 """The Tensor's public face: each file attaches one family of methods to the engine's Tensor."""
 
-from . import conversion, history, indexing, operators, pickling, properties  # noqa: F401
+from . import conversion, history, indexing, operators, pickling, properties, sharing

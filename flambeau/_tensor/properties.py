@@ -84,7 +84,6 @@ method("is_neg")(lambda self: False)
 method("is_pinned")(lambda self, device=None: False)
 method("is_inference")(lambda self: self._inference)
 method("pin_memory")(lambda self, device=None: self)
-method("is_shared")(lambda self: False)
 method("is_coalesced")(lambda self: False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 import flambeau
@@ -93,7 +95,7 @@ def test_warnings():
     loader = DataLoader(ShortCount(), batch_size=None)
     assert len(loader) == 3
     with pytest.warns(UserWarning, match=r"reported to be 3.*but 4 samples have been"):
-        list(loader)
+        assert [*itertools.islice(loader, 4)] == [0, 1, 2, 3]
 
 
 def test_lengths():

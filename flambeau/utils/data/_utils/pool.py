@@ -51,7 +51,13 @@ class WorkerPool:
             daemon=True,
         )
         try:
-            process.start()
+            # A forked worker must not meet Ctrl-C before it has learnt to leave it to us.
+            held = {signal.SIGINT} if context.get_start_method() == "fork" else set()
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+            try:
+                process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         finally:
             theirs.close()
         self.processes.append(process)

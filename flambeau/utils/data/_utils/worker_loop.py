@@ -74,6 +74,7 @@ def worker_loop(channel: Channel, worker_id: int, job: Job) -> None:
     """Answer tasks from `channel` until the main process closes it, or dies."""
     # Ctrl-C reaches the whole process group: the main process decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     inbox = _Inbox(channel)
     _seed(job.base_seed, worker_id)
