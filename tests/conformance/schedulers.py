@@ -18,81 +18,79 @@ STEPS = 40
 Make = Callable[[Any, Any], Any]
 
 
-def _cases() -> dict[str, list[Make]]:
-    """For each scheduler: constructors from (torch.optim.lr_scheduler, optimizer)."""
-    return {
-        "LambdaLR": [
-            lambda s, o: s.LambdaLR(o, lambda epoch: 0.95**epoch),
-            lambda s, o: s.LambdaLR(o, [lambda e: 1 / (1 + e), lambda e: min(1.0, e / 5)]),
-        ],
-        "MultiplicativeLR": [lambda s, o: s.MultiplicativeLR(o, lambda epoch: 0.9)],
-        "StepLR": [lambda s, o: s.StepLR(o, 7), lambda s, o: s.StepLR(o, step_size=3, gamma=0.5)],
-        "MultiStepLR": [lambda s, o: s.MultiStepLR(o, [3, 9, 9, 21], gamma=0.3)],
-        "ConstantLR": [lambda s, o: s.ConstantLR(o), lambda s, o: s.ConstantLR(o, 0.5, 9)],
-        "LinearLR": [
-            lambda s, o: s.LinearLR(o),
-            lambda s, o: s.LinearLR(o, start_factor=0.1, end_factor=0.8, total_iters=12),
-        ],
-        "ExponentialLR": [lambda s, o: s.ExponentialLR(o, 0.93)],
-        "PolynomialLR": [
-            lambda s, o: s.PolynomialLR(o),
-            lambda s, o: s.PolynomialLR(o, total_iters=20, power=1.7),
-        ],
-        "CosineAnnealingLR": [
-            lambda s, o: s.CosineAnnealingLR(o, 10),
-            lambda s, o: s.CosineAnnealingLR(o, T_max=13, eta_min=1e-3),
-        ],
-        "CosineAnnealingWarmRestarts": [
-            lambda s, o: s.CosineAnnealingWarmRestarts(o, 5),
-            lambda s, o: s.CosineAnnealingWarmRestarts(o, 3, T_mult=2, eta_min=0.01),
-        ],
-        "CyclicLR": [
-            lambda s, o: s.CyclicLR(o, 0.01, 0.1, step_size_up=5, cycle_momentum=False),
-            lambda s, o: s.CyclicLR(o, 0.01, 0.1, 4, 6, mode="triangular2"),
-            lambda s, o: s.CyclicLR(o, 0.01, 0.1, 4, mode="exp_range", gamma=0.97),
-            lambda s, o: s.CyclicLR(
-                o, 0.01, 0.1, 3, scale_fn=lambda x: 0.5 ** (x - 1), scale_mode="cycle"
-            ),
-        ],
-        "OneCycleLR": [
-            lambda s, o: s.OneCycleLR(o, max_lr=0.3, total_steps=60),
-            lambda s, o: s.OneCycleLR(o, [0.3, 0.2], epochs=6, steps_per_epoch=10),
-            lambda s, o: s.OneCycleLR(
-                o, 0.3, 50, anneal_strategy="linear", three_phase=True, pct_start=0.4
-            ),
-        ],
-        "ReduceLROnPlateau": [
-            lambda s, o: s.ReduceLROnPlateau(o, patience=2),
-            lambda s, o: s.ReduceLROnPlateau(
-                o, mode="max", factor=0.5, patience=1, cooldown=2, threshold_mode="abs", min_lr=1e-3
-            ),
-        ],
-        "ChainedScheduler": [
-            lambda s, o: s.ChainedScheduler([s.ConstantLR(o, 0.1, 4), s.ExponentialLR(o, 0.9)]),
-        ],
-        "SequentialLR": [
-            lambda s, o: s.SequentialLR(
-                o, [s.LinearLR(o, 0.1, total_iters=5), s.CosineAnnealingLR(o, 30)], [5]
-            ),
-            lambda s, o: s.SequentialLR(
-                o, [s.ConstantLR(o, 0.1, 20), s.ExponentialLR(o, 0.9), s.StepLR(o, 4)], [3, 12]
-            ),
-        ],
-        "SWALR": [
-            lambda s, o: s.SWALR(o, swa_lr=0.05),
-            lambda s, o: s.SWALR(o, [0.2, 0.01], anneal_epochs=5, anneal_strategy="linear"),
-        ],
-    }
+# For each scheduler: constructors from (the schedulers' names, an optimizer).
+CASES: dict[str, list[Make]] = {
+    "LambdaLR": [
+        lambda s, o: s.LambdaLR(o, lambda epoch: 0.95**epoch),
+        lambda s, o: s.LambdaLR(o, [lambda e: 1 / (1 + e), lambda e: min(1.0, e / 5)]),
+    ],
+    "MultiplicativeLR": [lambda s, o: s.MultiplicativeLR(o, lambda epoch: 0.9)],
+    "StepLR": [lambda s, o: s.StepLR(o, 7), lambda s, o: s.StepLR(o, step_size=3, gamma=0.5)],
+    "MultiStepLR": [lambda s, o: s.MultiStepLR(o, [3, 9, 9, 21], gamma=0.3)],
+    "ConstantLR": [lambda s, o: s.ConstantLR(o), lambda s, o: s.ConstantLR(o, 0.5, 9)],
+    "LinearLR": [
+        lambda s, o: s.LinearLR(o),
+        lambda s, o: s.LinearLR(o, start_factor=0.1, end_factor=0.8, total_iters=12),
+    ],
+    "ExponentialLR": [lambda s, o: s.ExponentialLR(o, 0.93)],
+    "PolynomialLR": [
+        lambda s, o: s.PolynomialLR(o),
+        lambda s, o: s.PolynomialLR(o, total_iters=20, power=1.7),
+    ],
+    "CosineAnnealingLR": [
+        lambda s, o: s.CosineAnnealingLR(o, 10),
+        lambda s, o: s.CosineAnnealingLR(o, T_max=13, eta_min=1e-3),
+    ],
+    "CosineAnnealingWarmRestarts": [
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 5),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 3, T_mult=2, eta_min=0.01),
+    ],
+    "CyclicLR": [
+        lambda s, o: s.CyclicLR(o, 0.01, 0.1, step_size_up=5, cycle_momentum=False),
+        lambda s, o: s.CyclicLR(o, 0.01, 0.1, 4, 6, mode="triangular2"),
+        lambda s, o: s.CyclicLR(o, 0.01, 0.1, 4, mode="exp_range", gamma=0.97),
+        lambda s, o: s.CyclicLR(
+            o, 0.01, 0.1, 3, scale_fn=lambda x: 0.5 ** (x - 1), scale_mode="cycle"
+        ),
+    ],
+    "OneCycleLR": [
+        lambda s, o: s.OneCycleLR(o, max_lr=0.3, total_steps=60),
+        lambda s, o: s.OneCycleLR(o, [0.3, 0.2], epochs=6, steps_per_epoch=10),
+        lambda s, o: s.OneCycleLR(
+            o, 0.3, 50, anneal_strategy="linear", three_phase=True, pct_start=0.4
+        ),
+    ],
+    "ReduceLROnPlateau": [
+        lambda s, o: s.ReduceLROnPlateau(o, patience=2),
+        lambda s, o: s.ReduceLROnPlateau(
+            o, mode="max", factor=0.5, patience=1, cooldown=2, threshold_mode="abs", min_lr=1e-3
+        ),
+    ],
+    "ChainedScheduler": [
+        lambda s, o: s.ChainedScheduler([s.ConstantLR(o, 0.1, 4), s.ExponentialLR(o, 0.9)]),
+    ],
+    "SequentialLR": [
+        lambda s, o: s.SequentialLR(
+            o, [s.LinearLR(o, 0.1, total_iters=5), s.CosineAnnealingLR(o, 30)], [5]
+        ),
+        lambda s, o: s.SequentialLR(
+            o, [s.ConstantLR(o, 0.1, 20), s.ExponentialLR(o, 0.9), s.StepLR(o, 4)], [3, 12]
+        ),
+    ],
+    "SWALR": [
+        lambda s, o: s.SWALR(o, swa_lr=0.05),
+        lambda s, o: s.SWALR(o, [0.2, 0.01], anneal_epochs=5, anneal_strategy="linear"),
+    ],
+}
 
 
 def entries() -> Iterator[tuple[str, Any]]:
     """(name, constructors); every public scheduler of torch has a row, or the run fails."""
-    cases = _cases()
     public = set(torch.optim.lr_scheduler.__all__) - {"LRScheduler"}
-    missing = public - cases.keys()
+    missing = public - CASES.keys()
     if missing:
         raise LookupError(f"no case for the schedulers {sorted(missing)}")
-    yield from cases.items()
+    yield from CASES.items()
 
 
 class _Names:
