@@ -117,7 +117,7 @@ def _public(descriptor: OpDescriptor, has_out: bool) -> Callable[..., Any]:
             result = call(*args, **kwargs)
             return result if target is None else write_out(descriptor.name, target, result)
         if state.on_op is not None:
-            return state.on_op(descriptor, function, args, kwargs)
+            return state.on_op(descriptor, args, kwargs)
         try:
             result = function(*args, **kwargs)
         except (AttributeError, TypeError) as error:
@@ -159,20 +159,27 @@ def _retry(
         if "unexpected keyword argument" in str(error) and _NUMPY_NAMES.keys() & kwargs.keys():
             renamed = {_NUMPY_NAMES.get(key, key): value for key, value in kwargs.items()}
             if renamed.keys() != kwargs.keys():
-                return _public_retry(descriptor, function, args, renamed)
+                return run(descriptor, args, renamed)
         raise error
     if getattr(error, "name", None) in ("_plain", "_array", "_grad_fn", "_requires_grad"):
         raise _not_a_tensor(descriptor, function, args, kwargs, error) from None
     raise error
 
 
-def _public_retry(
-    descriptor: OpDescriptor, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
-) -> Any:
+def run(descriptor: OpDescriptor, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """The op past its dispatch point: what `call` does inline, for those who interpose there."""
+    function = descriptor.function
     try:
-        return function(*args, **kwargs)
-    except AttributeError as error:
-        return _retry(descriptor, function, args, kwargs, error)
+        result = function(*args, **kwargs)
+    except (AttributeError, TypeError) as error:
+        result = _retry(descriptor, function, args, kwargs, error)
+    if (
+        type(result) is Tensor
+        and result._grad_fn is not None
+        and not (args and result is args[0])
+    ):
+        result._grad_fn.label = descriptor.label
+    return result
 
 
 def _not_a_tensor(

@@ -10,6 +10,7 @@ from flambeau._engine.autograd.mode import is_grad_enabled
 from flambeau._engine.autograd.tensor import Tensor, version_of
 from flambeau._engine.base import dtypes, state
 from flambeau._engine.base.promotion import promote_types
+from flambeau._ops.declare import OpDescriptor, run
 from flambeau.amp._policies import FULL, LOWER, POLICIES
 from flambeau.amp._state import local
 
@@ -33,24 +34,22 @@ def refresh() -> None:
             state.on_op, _next_hook = _next_hook, None
 
 
-def _on_op(descriptor: Any, function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
+def _on_op(descriptor: OpDescriptor, args: tuple, kwargs: dict) -> Any:
     policy = POLICIES.get(descriptor.name)
     if policy is None or local.suspended or not local.enabled.get("cpu"):
-        return _run(descriptor, function, args, kwargs)
+        return _go_on(descriptor, args, kwargs)
     target = _target(policy, args, kwargs)
     args = tuple(_cast(value, target) for value in args)
     kwargs = {name: _cast(value, target) for name, value in kwargs.items()}
     local.suspended = True
     try:
-        return _run(descriptor, function, args, kwargs)
+        return _go_on(descriptor, args, kwargs)
     finally:
         local.suspended = False
 
 
-def _run(descriptor: Any, function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
-    if _next_hook is not None:
-        return _next_hook(descriptor, function, args, kwargs)
-    return function(*args, **kwargs)
+def _go_on(descriptor: OpDescriptor, args: tuple, kwargs: dict) -> Any:
+    return (_next_hook or run)(descriptor, args, kwargs)
 
 
 def _target(policy: str, args: tuple, kwargs: dict) -> dtypes.dtype:

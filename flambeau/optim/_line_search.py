@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flambeau._engine.autograd.tensor import Tensor
 
-_MOST_STEPS = 25
+MOST_STEPS = 25
 _DECREASE = 1e-4  # the loss must fall by this share of what the slope promises
 _CURVATURE = 0.9  # and the slope must flatten to this share of its start
 _LEAST_CHANGE = 1e-9
@@ -39,7 +39,7 @@ def cubic_minimum(a: Point, b: Point, bounds: tuple[Any, Any] | None = None) -> 
 
 def strong_wolfe(
     evaluate: Callable[[Any], tuple[float, Tensor]], t: Any, direction: Tensor, loss: float,
-    grad: Tensor, slope: Any,
+    grad: Tensor, slope: Any, budget: int = MOST_STEPS,
 ) -> tuple[float, Tensor, Any, int]:  # fmt: skip
     """A step length where the loss has fallen enough and the slope has flattened.
 
@@ -47,6 +47,7 @@ def strong_wolfe(
         evaluate: loss and gradient at a step length.
         t: the first guess.
         direction: where to go; loss, grad, slope: what is known at the start.
+        budget: how often to look beyond the first guess.
 
     Returns:
         Loss, gradient, step length, and how often `evaluate` was called.
@@ -63,22 +64,22 @@ def strong_wolfe(
     def flat(point: Point) -> bool:
         return bool(abs(point.slope) <= -_CURVATURE * slope)
 
-    bracket, calls, done = _bracket(look, t, start, too_high, flat)
+    bracket, calls, done = _bracket(look, t, start, budget, too_high, flat)
     size = direction.abs().max()
     if not done:
-        bracket, calls = _zoom(look, bracket, calls, size, too_high, flat)
+        bracket, calls = _zoom(look, bracket, calls, size, budget, too_high, flat)
     best = min(bracket, key=lambda point: point.loss)
     return best.loss, best.grad, best.t, calls
 
 
 def _bracket(
-    look: Callable[[Any], Point], t: Any, start: Point, too_high: Callable[[Point], bool],
-    flat: Callable[[Point], bool],
+    look: Callable[[Any], Point], t: Any, start: Point, budget: int,
+    too_high: Callable[[Point], bool], flat: Callable[[Point], bool],
 ) -> tuple[list[Point], int, bool]:  # fmt: skip
     """Two points with a good one between, or one good point (then the last result is True)."""
     previous, point, calls = start, look(t), 1
-    for step in range(_MOST_STEPS):
-        if too_high(point) or (step > 0 and point.loss >= previous.loss):
+    for step in range(budget):
+        if too_high(point) or (step > 1 and point.loss >= previous.loss):
             return [previous, point], calls, False
         if flat(point):
             return [point], calls, True
@@ -92,13 +93,13 @@ def _bracket(
 
 
 def _zoom(
-    look: Callable[[Any], Point], bracket: list[Point], calls: int, size: Tensor,
+    look: Callable[[Any], Point], bracket: list[Point], calls: int, size: Tensor, budget: int,
     too_high: Callable[[Point], bool], flat: Callable[[Point], bool],
 ) -> tuple[list[Point], int]:  # fmt: skip
     """Shrink a bracket until one end is good, or it is too small to matter."""
     stalled = False
     low, high = sorted((0, 1), key=lambda i: bracket[i].loss)
-    for _ in range(_MOST_STEPS - min(calls - 1, _MOST_STEPS)):
+    for _ in range(max(0, budget + 1 - calls)):
         first, last = bracket
         if abs(last.t - first.t) * size < _LEAST_CHANGE:
             break

@@ -9,7 +9,7 @@ import flambeau
 from flambeau._engine.autograd.calls import P
 from flambeau._engine.autograd.mode import enable_grad, no_grad
 from flambeau._engine.autograd.tensor import Tensor
-from flambeau.optim._line_search import strong_wolfe
+from flambeau.optim._line_search import MOST_STEPS, strong_wolfe
 from flambeau.optim._options import check_lr
 from flambeau.optim.optimizer import Optimizer, ParamsT, StateDict
 
@@ -114,8 +114,9 @@ class LBFGS(Optimizer):
                 return
             previous_loss, calls = loss, 0
             if group["line_search_fn"] is not None:
+                budget = min(MOST_STEPS, group["max_eval"] - evaluations)
                 loss, grad, length, calls = self._search(
-                    group, evaluate, direction, length, loss, grad, slope
+                    group, evaluate, direction, length, loss, grad, slope, budget
                 )
                 state["t"] = length
                 self._add_grad(length, direction)
@@ -164,7 +165,7 @@ class LBFGS(Optimizer):
 
     def _search(
         self, group: dict, evaluate: Callable[[], Any], direction: Tensor, length: Any,
-        loss: float, grad: Tensor, slope: Tensor,
+        loss: float, grad: Tensor, slope: Tensor, budget: int,
     ) -> tuple[float, Tensor, Any, int]:  # fmt: skip
         if group["line_search_fn"] != "strong_wolfe":
             raise RuntimeError("only 'strong_wolfe' is supported")
@@ -177,7 +178,7 @@ class LBFGS(Optimizer):
                 param.copy_(value)
             return found
 
-        return strong_wolfe(at, length, direction, loss, grad, slope)
+        return strong_wolfe(at, length, direction, loss, grad, slope, budget)
 
     def _gather_flat_grad(self) -> Tensor:
         """All gradients as one vector of reals, zeros where there is none."""
