@@ -99,6 +99,10 @@ def _set_data(self: Tensor, new: Tensor) -> None:
         raise TypeError(
             f"Variable data has to be a tensor, but got {type(new).__name__}"
         )
+    if self._requires_grad and new._array.dtype.kind not in "fcV":
+        raise RuntimeError(
+            "data set to a tensor that requires gradients must be floating point or complex dtype"
+        )
     source = share(new, new._array)  # makes sure that both know their storage
     self._array, self._storage, self._device = source._array, source._storage, new._device
     mark_requires_grad(self, self._requires_grad)

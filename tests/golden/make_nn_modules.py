@@ -16,6 +16,7 @@ def main() -> None:
 
     from tests.nn.modules import containers, hooks, layers  # noqa: F401 - they fill SCENARIOS
     from tests.nn.modules.scenarios import SCENARIOS, record
+    from tests.nn.utils import scenarios as _utils  # noqa: F401
 
     found = {name: record(torch, run) for name, run in SCENARIOS.items()}
     GOLDEN.write_text(json.dumps(found, indent=1) + "\n")

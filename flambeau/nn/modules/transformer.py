@@ -143,27 +143,13 @@ class TransformerEncoderLayer(_Layer):
     ) -> Tensor:
         def attend(x: Tensor) -> Tensor:
             attended, _ = self.self_attn(
-                x, x, x, attn_mask=src_mask, key_padding_mask=padding,
+                x, x, x, attn_mask=src_mask, key_padding_mask=src_key_padding_mask,
                 need_weights=False, is_causal=is_causal,
             )  # fmt: skip
             return self.dropout1(attended)
 
-        padding = _same_kind(src_key_padding_mask, src_mask, src)
         x = self._residual(src, self.norm1, attend)
         return self._residual(x, self.norm2, lambda x: self._ff_block(x, self.dropout2))
-
-
-def _same_kind(padding: Tensor | None, mask: Tensor | None, like: Tensor) -> Tensor | None:
-    """A boolean padding mask beside a float attention mask becomes a float mask too."""
-    if padding is None or mask is None or padding.dtype == mask.dtype:
-        return padding
-    return F._canonical_mask(
-        mask=padding,
-        mask_name="src_key_padding_mask",
-        other_type=F._none_or_dtype(mask),
-        other_name="src_mask",
-        target_type=like.dtype,
-    )
 
 
 class TransformerDecoderLayer(_Layer):
@@ -243,11 +229,12 @@ class TransformerEncoder(Module):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
-        padding = _same_kind(src_key_padding_mask, mask, src)
         causal = _is_causal(mask, is_causal)
         output = src
         for layer in self.layers:
-            output = layer(output, src_mask=mask, is_causal=causal, src_key_padding_mask=padding)
+            output = layer(
+                output, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask
+            )
         if self._drops_padding(src, mask, src_key_padding_mask):
             output = output.masked_fill(src_key_padding_mask.unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)

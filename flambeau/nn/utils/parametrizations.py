@@ -5,8 +5,11 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any
 
+from ml_dtypes import finfo
+
 from flambeau._engine.autograd.mode import no_grad
 from flambeau._engine.autograd.tensor import Tensor
+from flambeau._ops.creation import eye
 from flambeau._ops.joining import cat
 from flambeau.nn import functional as F
 from flambeau.nn.modules.conv import _ConvTransposeNd
@@ -164,19 +167,11 @@ class _OrthMaps(Enum):
 def _is_orthogonal(q: Tensor) -> bool:
     n, k = q.size(-2), q.size(-1)
     identity = _eye(k, q)
-    eps = 10.0 * n * _epsilon(q)
+    eps = 10.0 * n * float(finfo(q.dtype.numpy).eps)
     return bool(((q.mH @ q - identity).abs() < eps).all())
 
 
-def _epsilon(x: Tensor) -> float:
-    from flambeau import finfo
-
-    return finfo(x.dtype).eps
-
-
 def _eye(n: int, like: Tensor) -> Tensor:
-    from flambeau import eye
-
     return eye(n, dtype=like.dtype, device=like.device)
 
 

@@ -41,24 +41,7 @@ def call_with(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """``module(*args, **kwargs)`` with the named tensors in place of its parameters and buffers.
-
-    Args:
-        module: it is as before afterwards, whatever happens.
-        parameters_and_buffers: dotted names to tensors, or several such mappings.
-        args: positional arguments; one that is not a tuple stands for itself.
-        kwargs: keyword arguments.
-        tie_weights: a tensor given for one name of a shared parameter stands in for all its names.
-        strict: demand that the names are exactly the module's.
-
-    Raises:
-        ValueError: for a name in two mappings, or two tensors for one shared parameter.
-        RuntimeError: for names that do not fit, with ``strict``.
-
-    >>> layer = nn.Linear(1, 1, bias=False)
-    >>> flambeau.func.functional_call(layer, {"weight": torch.ones(1, 1)}, torch.ones(1))
-    tensor([1.])
-    """
+    """The body of `flambeau.func.functional_call`, which explains it."""
     given = _merged(parameters_and_buffers)
     if args is None:
         args = ()
@@ -87,7 +70,10 @@ def _merged(
     for mapping in mappings:
         for name, value in mapping.items():
             if name in merged:
-                raise ValueError(f"{name} appears in multiple dictionaries; behavior is ambiguous")
+                raise ValueError(
+                    f"['{name}'] appeared in multiple dictionaries; behavior of functional call is "
+                    "ambiguous"
+                )
             merged[name] = value
     return merged
 
@@ -104,7 +90,7 @@ def _check_names(module: Module, own: dict, given: dict) -> None:
     missing = [name for name in own if name not in given]
     if unexpected or missing:
         lines = [
-            f"{title} key(s): {', '.join(names)}."
+            f"{title} key(s): {', '.join(repr(name) for name in sorted(names))}."
             for title, names in (("Unexpected", unexpected), ("Missing", missing))
             if names
         ]

@@ -10,8 +10,8 @@ from tests.nn.modules.scenarios import outcomes, scenario
 @scenario
 def sequential(torch):
     nn = torch.nn
-    one = lambda: nn.Sequential(nn.ReLU())  # noqa: E731
-    two = lambda: nn.Sequential(nn.ReLU(), nn.Tanh())  # noqa: E731
+    one = lambda: nn.Sequential(nn.ReLU())
+    two = lambda: nn.Sequential(nn.ReLU(), nn.Tanh())
 
     def repeated():
         made = one()
@@ -45,7 +45,7 @@ def sequential(torch):
 @scenario
 def module_list(torch):
     nn = torch.nn
-    made = lambda: nn.ModuleList([nn.ReLU(), nn.Tanh()])  # noqa: E731
+    made = lambda: nn.ModuleList([nn.ReLU(), nn.Tanh()])
 
     def edited():
         found = made()
@@ -68,7 +68,7 @@ def module_list(torch):
 @scenario
 def module_dict(torch):
     nn = torch.nn
-    made = lambda: nn.ModuleDict({"b": nn.ReLU(), "a": nn.Tanh()})  # noqa: E731
+    made = lambda: nn.ModuleDict({"b": nn.ReLU(), "a": nn.Tanh()})
 
     def edited():
         found = made()
@@ -88,7 +88,7 @@ def module_dict(torch):
 @scenario
 def parameter_list(torch):
     nn = torch.nn
-    made = lambda: nn.ParameterList([torch.ones(2), nn.Parameter(torch.ones(3))])  # noqa: E731
+    made = lambda: nn.ParameterList([torch.ones(2), nn.Parameter(torch.ones(3))])
 
     def edited():
         found = made()
@@ -109,7 +109,7 @@ def parameter_list(torch):
 def parameter_dict(torch):
     nn = torch.nn
     one = torch.ones(1)
-    made = lambda: nn.ParameterDict({"b": one, "a": 3})  # noqa: E731
+    made = lambda: nn.ParameterDict({"b": one, "a": 3})
 
     def edited():
         found = made()

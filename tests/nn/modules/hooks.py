@@ -101,7 +101,7 @@ def backward_hooks_change_gradients(torch):
 
     full, pre = "register_full_backward_hook", "register_full_backward_pre_hook"
     one = torch.ones(1)
-    run = lambda *args: lambda: with_hook(torch, *args)  # noqa: E731
+    run = lambda *args: lambda: with_hook(torch, *args)
     return outcomes(
         run(several, full, lambda mod, gi, go: (gi[0] * 10, None), one),
         run(several, full, lambda mod, gi, go: (gi[0], None, None), one),

@@ -8,7 +8,6 @@ import pytest
 
 import flambeau
 from tests.golden.make_nn_modules import GOLDEN
-
 from tests.nn.modules import containers, hooks, layers  # noqa: F401 - they fill SCENARIOS
 from tests.nn.modules.scenarios import SCENARIOS, record
 
