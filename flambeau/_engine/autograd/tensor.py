@@ -68,6 +68,22 @@ class Tensor:
     # a gradient that only the backward engine has seen, whose memory a leaf may keep
     _fresh: bool = False
 
+    if TYPE_CHECKING:
+        # The face attaches operators and methods when it is imported: any type, to the checker.
+        _attached: Any
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _attached
+        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _attached
+        __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _attached
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _attached
+        __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _attached
+        __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __pos__ = __invert__ = __abs__ = _attached
+        __getitem__ = __setitem__ = __len__ = __iter__ = __contains__ = _attached
+        __bool__ = __int__ = __float__ = __index__ = __complex__ = __array__ = _attached
+        __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _attached
+        __iand__ = __ior__ = __ixor__ = _attached
+
+        def __getattr__(self, name: str) -> Any: ...
+
 
 new = object.__new__
 
