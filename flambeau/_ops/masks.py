@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def _kept_scale(p: float, d: dtype) -> float:
 
 
 def _mask(input: Tensor, p: float, features: bool, scale: float) -> Tensor:
-    how = {"keep": 1.0 - p, "scale": scale, "generator": state_of(None)}
+    how: dict[str, Any] = {"keep": 1.0 - p, "scale": scale, "generator": state_of(None)}
     if not features:
         return draw_like(input, "dropout_mask", **how)
     shape = input._array.shape

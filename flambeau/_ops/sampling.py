@@ -29,6 +29,7 @@ from .promote import dtype_of
 __all__ = [
     "_sample_dirichlet",
     "_standard_gamma",
+    "_standard_gamma_grad",
     "bernoulli",
     "binomial",
     "multinomial",
@@ -78,6 +79,7 @@ def random_(
         RuntimeError: the range is empty, or the dtype cannot hold it.
     """
     d, state = dtype_of(input), state_of(generator)
+    how: dict[str, Any]
     if low is None:
         if d.is_complex or d.name in ("uint16", "uint32", "uint64"):
             raise unsupported("random_kernel_cpu", d)
@@ -295,6 +297,12 @@ def _standard_gamma(input: Tensor, generator: Generator | None = None) -> Tensor
     """Gamma numbers of rate one with the concentrations that `input` holds."""
     _check_exact("gamma_cpu", input)
     return P.sample_gamma(input, generator=state_of(generator))
+
+
+@op()
+def _standard_gamma_grad(input: Tensor, output: Tensor) -> Tensor:
+    """d output / d input, where `output` was drawn by `_standard_gamma(input)`."""
+    return P.gamma_slope(input, output)
 
 
 @op()

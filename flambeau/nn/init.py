@@ -125,6 +125,8 @@ def trunc_normal_(
             "values may be incorrect.",
             stacklevel=2,
         )
+    if tensor.device.type == "meta":
+        return tensor
     low, high = (a - mean) / std, (b - mean) / std
     if _normal_below(high) - _normal_below(low) > _RARE:
         return _redraw_outside(tensor, mean, std, a, b, generator)
@@ -315,13 +317,14 @@ def orthogonal_(
     """
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    if tensor.numel() == 0:
+    if tensor.numel() == 0 or tensor.device.type == "meta":
         return tensor
     if tensor.element_size() == 2:
         raise NotImplementedError(f'"geqrf_cpu" not implemented for \'{tensor.dtype.word}\'')
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
-    normals = tensor.new_empty((rows, columns)).normal_(0, 1, generator=generator)._array
+    matrix = creation.empty(rows, columns, dtype=tensor.dtype)
+    normals = matrix.normal_(0, 1, generator=generator)._array
     q, r = np.linalg.qr(normals.T if rows < columns else normals)
     q = q * np.sign(np.diagonal(r))  # makes the distribution uniform over such matrices
     q = q.T if rows < columns else q

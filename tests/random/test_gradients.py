@@ -7,6 +7,14 @@ import pytest
 import flambeau as torch
 
 F = torch.nn.functional
+GAMMA_POINTS = torch.tensor(
+    [
+        [0.1, 0.5, 3.0, 10.0, 50.0, 5000.0],
+        [0.266154554, 0.074235931, 2.674060314, 18.783117393, 35.032447463, 5017.601720595],
+    ],
+    dtype=torch.float64,
+)
+GAMMA_SLOPES = [3.76632521, 0.416621957, 0.997268376, 1.37053169, 0.835418336, 1.0017915]
 
 
 def test_dropout_scales_gradients_as_it_scales_values() -> None:
@@ -74,3 +82,18 @@ def test_meta_tensors_draw_nothing() -> None:
     assert torch.bernoulli(torch.zeros(3, device="meta")).shape == (3,)
     assert F.dropout(torch.zeros(3, device="meta")).shape == (3,)
     assert torch.get_rng_state().tolist() == before
+
+
+def test_gamma_samples_move_with_their_concentration() -> None:
+    # at a fixed quantile, by central differences of SciPy's gammaincinv
+    alpha, sample = GAMMA_POINTS
+    slopes = torch._standard_gamma_grad(alpha, sample)
+    assert slopes.tolist() == pytest.approx(GAMMA_SLOPES, rel=1e-6)
+    torch.manual_seed(0)
+    alpha.requires_grad_()
+    drawn = torch._standard_gamma(alpha)
+    drawn.sum().backward()
+    wanted = torch._standard_gamma_grad(alpha.detach(), drawn.detach())
+    assert alpha.grad.tolist() == wanted.tolist()
+    with pytest.raises(NotImplementedError, match="dirichlet"):
+        torch._sample_dirichlet(alpha).sum().backward()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import distributions, rejection
+from .gamma_slope import gamma_slope
 from .table import rule, rules
 
 
@@ -51,6 +52,7 @@ rules(
         generator, count, dtype
     ),
     sample_gamma=lambda alpha, *, generator: rejection.standard_gamma(generator, alpha),
+    gamma_slope=gamma_slope,
     sample_dirichlet=lambda alpha, *, generator: rejection.dirichlet(generator, alpha),
     sample_binomial=lambda count, prob, *, generator: rejection.binomial(generator, count, prob),
 )

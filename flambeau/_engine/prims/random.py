@@ -51,6 +51,7 @@ declare("random_permutation", "", "count dtype generator", shape=_permutation)
 declare("sample_bernoulli", "p", "generator", shape=_sampled)
 declare("sample_poisson", "rate", "generator", shape=_sampled)
 declare("sample_gamma", "alpha", "generator", shape=_sampled)
+declare("gamma_slope", "alpha sample", shape=_sampled)  # d sample / d alpha
 declare("sample_dirichlet", "alpha", "generator", shape=_sampled)
 declare("sample_binomial", "count prob", "generator", shape=_sampled)
 declare("rrelu_slopes", "a", "lower upper generator", shape=_sampled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..table import gradient, no_gradient
-from .shared import filled, zeros_like
+from .shared import P, filled, zeros_like
 
 # PyTorch keeps these on the tape, with a gradient of zero
 gradient("sample_bernoulli", lambda g: zeros_like(g))
@@ -18,15 +18,18 @@ gradient(
 )
 
 
-def _reparameterised(g: Any) -> Any:
+gradient("sample_gamma", lambda g, out, alpha: g * P.gamma_slope(alpha, out))
+
+
+def _unknown(g: Any) -> Any:
     raise NotImplementedError(
-        "flambeau does not differentiate gamma and dirichlet samples with respect to their "
-        "concentration; detach it, or sample under no_grad()"
+        "flambeau does not differentiate dirichlet samples, nor gamma samples twice, with "
+        "respect to their concentration; detach it, or sample under no_grad()"
     )
 
 
-gradient("sample_gamma", _reparameterised)
-gradient("sample_dirichlet", _reparameterised)
+gradient("sample_dirichlet", _unknown)
+gradient("gamma_slope", _unknown, _unknown)
 
 no_gradient(
     "random_uniform", "random_normal", "random_integers", "random_bernoulli",
