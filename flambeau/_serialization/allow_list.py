@@ -107,9 +107,7 @@ def _name_in_files(value: Any) -> str:
     module = value.__module__
     if module == "builtins":
         return value.__qualname__
-    if names.is_ours(module):
-        return ".".join(names.pytorch_name(value, value.__qualname__))
-    return f"{module}.{value.__qualname__}"
+    return ".".join(names.pytorch_name(value, value.__qualname__) or (module, value.__qualname__))
 
 
 @functools.cache

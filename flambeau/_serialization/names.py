@@ -27,17 +27,18 @@ def is_pytorch(module: str) -> bool:
     return module == _PYTORCH or module.startswith(_PYTORCH + ".")
 
 
-def pytorch_name(value: Any, name: str) -> tuple[str, str]:
+def pytorch_name(value: Any, name: str) -> tuple[str, str] | None:
     """The module and the name under which PyTorch has what flambeau calls `name`.
 
-    Raises:
-        pickle.PicklingError: PyTorch's face has no such name.
+    None for what PyTorch has not: the user's own things, and the classes of flambeau's demo.
     """
+    home = getattr(value, "__module__", None) or ""
+    if not is_ours(home):
+        return None
     if name in _ELSEWHERE:
         return _ELSEWHERE[name], name
-    parts = getattr(value, "__module__", _OURS).split(".")[1:]
     public = [_PYTORCH]
-    for part in parts:
+    for part in home.split(".")[1:]:
         if part.startswith("_") and part != "_utils":
             break  # our own private file; its package shows what it holds
         public.append(part)
@@ -47,7 +48,7 @@ def pytorch_name(value: Any, name: str) -> tuple[str, str]:
                 return module, name
         except (ModuleNotFoundError, AttributeError):
             continue
-    raise pickle.PicklingError(f"Can't pickle {value!r}: it has no name in PyTorch")
+    return None
 
 
 def find(module: str, name: str) -> Any:

@@ -57,10 +57,11 @@ class TorchPickler(pickle._Pickler):
         return value.name if isinstance(value, dtype) else NotImplemented
 
     def save_global(self, value: Any, name: str | None = None) -> None:
-        if not (isinstance(value, dtype) or names.is_ours(getattr(value, "__module__", "") or "")):
+        public = names.pytorch_name(value, name or value.__qualname__)
+        if public is None:
             super().save_global(value, name)  # type: ignore[misc]
             return
-        module, name = names.pytorch_name(value, name or value.__qualname__)
+        module, name = public
         if self.proto >= 4:
             self.save(module)
             self.save(name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._engine.autograd.tensor import Storage, Tensor, mark_requires_grad, storage_of, wrap
+from .._engine.autograd.tensor import Storage, Tensor, mark_requires_grad, new, storage_of, wrap
 from .._engine.base import dtypes
 from .._engine.base.devices import META
 from .._engine.base.shapes import contiguous_strides
@@ -112,7 +112,7 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     core = untyped_storage_of(self).__deepcopy__(memo)._core
     array = self._array
     distance = array.__array_interface__["data"][0] - storage_of(self).address if array.size else 0
-    copy = Tensor.__new__(type(self))
+    copy = new(type(self))
     copy._array = _same_view(core, array, distance)
     copy._storage, copy._device = core, self._device
     memo[id(self)] = copy

@@ -49,7 +49,7 @@ match sys.argv[1:]:
     case ["message"]: sys.exit("a message")
     case ["interrupt"]: raise KeyboardInterrupt
     case ["hook"]:
-        sys.excepthook = lambda kind, error, trace: print("hook", error, trace.tb_frame.f_code.co_name)
+        sys.excepthook = lambda kind, error, trace: print(error, trace.tb_frame.f_code.co_name)
         deep()
     case ["import"]: import does.not_exist
 """

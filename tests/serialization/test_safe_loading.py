@@ -118,7 +118,7 @@ def test_the_message_says_what_and_how():
         "call of a dtype": b"ctorch\nfloat32\n)R.",
         "call of a storage class": b"ctorch\nFloatStorage\nK\x05\x85R.",
         "huge bytearray": b"c__builtin__\nbytearray\nJ\xff\xff\xff\x7f\x85R.",
-        "codec that decompresses": b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00zlib\x86R.",
+        "codec that unpacks": b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00zlib\x86R.",
         "new object of a builtin": b"c__builtin__\nset\n)\x81.",
         "state for a list": b"]}b.",
         "state that is no dictionary": b"ccollections\nOrderedDict\n)R]b.",
