@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 
-from .source import PACKAGE, ROOT, files, imports, module_name
+from .source import PACKAGE, ROOT, files, imports, module_name, tree
 
 # Each room of the engine, and the rooms that it may import.
 MAY_IMPORT = {
@@ -94,3 +95,13 @@ def test_importing_the_package_loads_nothing_that_can_wait():
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert not LATE & set(done.stdout.split())
+
+
+def test_one_place_reads_the_environment():
+    readers = {
+        str(path.relative_to(PACKAGE))
+        for path in files("flambeau")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"}
+    }
+    assert readers <= {"_engine/base/config.py"}
