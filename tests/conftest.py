@@ -9,6 +9,8 @@ import hypothesis
 import pytest
 
 import flambeau
+from flambeau._engine.autograd.mode import set_grad_enabled
+from flambeau._engine.base import defaults, dtypes
 
 # The modes in which the whole suite runs, one process each: FLAMBEAU_JIT=<mode> make test.
 # "auto" and "force" join when there is something to compile with.
@@ -22,7 +24,7 @@ hypothesis.settings.load_profile("flambeau")
 
 def pytest_report_header() -> str:
     """Name the mode in the log."""
-    return f"flambeau {flambeau.__version__}, FLAMBEAU_JIT={MODE}"
+    return f"FLAMBEAU_JIT={MODE}"
 
 
 def pytest_configure() -> None:
@@ -36,5 +38,5 @@ def _fresh_state() -> Iterator[None]:
     """Seed the generator before a test; undo what it may have left set."""
     flambeau.manual_seed(0)
     yield
-    flambeau.set_default_dtype(flambeau.float32)
-    flambeau.set_grad_enabled(True)
+    defaults.set_default_dtype(dtypes.float32)
+    set_grad_enabled(True)
