@@ -14,12 +14,13 @@ GOLDEN = Path(__file__).with_name("nn_modules.json")
 def main() -> None:
     import torch
 
-    from tests.nn.modules import containers, hooks, layers  # noqa: F401 - they fill SCENARIOS
+    from tests.nn.modules import containers, hooks, layers, numbers  # noqa: F401 - they fill SCENARIOS
     from tests.nn.modules.scenarios import SCENARIOS, record
     from tests.nn.utils import scenarios as _utils  # noqa: F401
 
     found = {name: record(torch, run) for name, run in SCENARIOS.items()}
-    GOLDEN.write_text(json.dumps(found, indent=1) + "\n")
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in found.items())
+    GOLDEN.write_text(f"{{\n{lines}\n}}\n")
 
 
 if __name__ == "__main__":

@@ -232,9 +232,7 @@ class TransformerEncoder(Module):
         causal = _is_causal(mask, is_causal)
         output = src
         for layer in self.layers:
-            output = layer(
-                output, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask
-            )
+            output = layer(output, mask, src_key_padding_mask, causal)
         if self._drops_padding(src, mask, src_key_padding_mask):
             output = output.masked_fill(src_key_padding_mask.unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)

@@ -71,8 +71,8 @@ def _merged(
         for name, value in mapping.items():
             if name in merged:
                 raise ValueError(
-                    f"['{name}'] appeared in multiple dictionaries; behavior of functional call is "
-                    "ambiguous"
+                    f"['{name}'] appeared in multiple dictionaries; behavior of functional call "
+                    "is ambiguous"
                 )
             merged[name] = value
     return merged

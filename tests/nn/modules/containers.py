@@ -78,7 +78,8 @@ def module_dict(torch):
         return [found, found.pop("a"), list(found.keys()), "c" in found, len(found)]
 
     return outcomes(
-        made, edited, lambda: made()["x"], lambda: nn.ModuleDict(3), lambda: nn.ModuleDict([(1, 2, 3)]),
+        made, edited, lambda: made()["x"], lambda: nn.ModuleDict(3),
+        lambda: nn.ModuleDict([(1, 2, 3)]),
         lambda: nn.ModuleDict({"forward": nn.ReLU()}), lambda: list(made()),
         lambda: [name for name, _ in made().items()], lambda: made().clear(),
         lambda: nn.ModuleDict(made()), lambda: nn.ModuleDict(OrderedDict(z=nn.ReLU())),

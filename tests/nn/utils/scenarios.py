@@ -100,17 +100,17 @@ def weight_norms(torch):
 def spectral_norms(torch):
     nn = torch.nn
 
-    def known(m, path):
+    def known(m):
         """Start from fixed vectors: the drawn ones differ in their last digits."""
-        for name, value in m.named_buffers():
+        for _, value in m.named_buffers():
             value.copy_(torch.ones(len(value)) / len(value) ** 0.5)
         return m
 
-    new = known(nn.utils.parametrizations.spectral_norm(layer(torch)), "")
+    new = known(nn.utils.parametrizations.spectral_norm(layer(torch)))
     new(torch.ones(1, 2)).sum().backward()
     trained = [new.parametrizations.weight.original.grad, dict(new.state_dict())]
     still = new.eval().weight
-    old = known(nn.utils.spectral_norm(layer(torch), n_power_iterations=3), "")
+    old = known(nn.utils.spectral_norm(layer(torch), n_power_iterations=3))
     old(torch.ones(1, 2)).sum().backward()
     old_state = old.state_dict()
     old_trained = [old.weight_orig.grad, dict(old_state), dict(old_state._metadata)]
