@@ -69,11 +69,12 @@ def test_the_engine_does_not_know_the_face():
 
 
 def test_nothing_imports_torch():
+    stand_in = PACKAGE / "_stand_in"  # it is what `import torch` finds, and hands on to flambeau
     wrong = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in files("flambeau")
         for line, name in imports(path)
-        if name.split(".")[0] == "torch"
+        if name.split(".")[0] == "torch" and stand_in not in path.parents
     ]
     assert not wrong, "\n".join(wrong)
 
