@@ -1,4 +1,10 @@
-"""Random number generators: seeding, saving and restoring their state."""
+"""Random number generators: seeding, saving and restoring their state.
+
+A seed gives PyTorch's CPU numbers: the same bits for uniform numbers, integers, permutations,
+bernoulli, multinomial and dropout, and 1e-6 or better for what goes through logarithms and sines.
+On Intel CPUs PyTorch takes bernoulli and dropout from Intel's MKL; flambeau, on every machine,
+gives the numbers that PyTorch gives on all others.
+"""
 
 from __future__ import annotations
 
