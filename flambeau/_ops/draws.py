@@ -15,6 +15,7 @@ from .._engine.autograd.meta import empty_array
 from .._engine.autograd.tensor import Tensor, wrap
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import BOOL, FLOATING, INTEGER, dtype
+from .._engine.eager.distributions import DIGITS
 from .._engine.eager.mt19937 import GeneratorState
 from .promote import dtype_of
 
@@ -39,7 +40,6 @@ _LARGEST = {
     "float32": 3.4028234663852886e38,
     "float64": 1.7976931348623157e308,
 }
-_DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 
 
 def unsupported(kernel: str, d: dtype) -> NotImplementedError:
@@ -174,8 +174,8 @@ def integer_bounds(d: dtype, low: int, high: int, generator: GeneratorState) -> 
     for name, bound in (("from", low), ("to - 1", high - 1)):
         if not least <= bound <= most:
             raise RuntimeError(f"{name} is out of bounds for {_C_NAMES[d.name]}")
-        if d.category == FLOATING and abs(bound) > 1 << _DIGITS[d.name]:
-            digits = _DIGITS[d.name]
+        if d.category == FLOATING and abs(bound) > 1 << DIGITS[d.name]:
+            digits = DIGITS[d.name]
             warnings.warn(
                 f"{name} is out of bounds [-(2^{digits}), 2^{digits}]: {d.name} cannot hold "
                 "every integer beyond, so some are never drawn",
@@ -195,4 +195,4 @@ def _limits(d: dtype) -> tuple[float, float]:
 
 def largest_integer(d: dtype) -> int:
     """The largest integer up to which `d` holds every one."""
-    return 1 << _DIGITS[d.name] if d.category == FLOATING else int(_limits(d)[1])
+    return 1 << DIGITS[d.name] if d.category == FLOATING else int(_limits(d)[1])

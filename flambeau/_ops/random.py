@@ -15,7 +15,15 @@ from ..random import Generator, state_of
 from .arguments import as_dtype_argument, check_tensor, integer, sizes
 from .creation import finish
 from .declare import op, write_out
-from .draws import draw, draw_like, integer_bounds, normal_parameters, uniform_bounds, unsupported
+from .draws import (
+    draw,
+    draw_like,
+    integer_bounds,
+    memory_order,
+    normal_parameters,
+    uniform_bounds,
+    unsupported,
+)
 from .promote import dtype_of
 
 __all__ = [
@@ -30,10 +38,10 @@ __all__ = [
 ]
 
 
-def _parameters(name: str, d: dtype, generator: Any, contiguous: bool = True) -> tuple[str, dict]:
+def _parameters(name: str, d: dtype, generator: Any, in_order: bool = True) -> tuple[str, dict]:
     """The primitive behind `rand` or `randn`, and its parameters."""
     if name.startswith("randn"):
-        how = normal_parameters(d, 0.0, 1.0, state_of(generator), serial=not contiguous)
+        how = normal_parameters(d, 0.0, 1.0, state_of(generator), serial=not in_order)
         return "random_normal", how
     return "random_uniform", uniform_bounds(d, 0.0, 1.0, state_of(generator))
 
@@ -124,7 +132,8 @@ def _like(name: str, doc: str) -> Callable[..., Tensor]:
     ) -> Tensor:
         check_tensor(name, "input", 1, input)
         d = as_dtype_argument(name, dtype) or dtype_of(input)
-        primitive, how = _parameters(name, d, generator, input._array.flags.c_contiguous)
+        in_order = memory_order(input._array) is None
+        primitive, how = _parameters(name, d, generator, in_order)
         return _drawn_like(input, primitive, d, device, requires_grad, how)
 
     function.__name__ = function.__qualname__ = name

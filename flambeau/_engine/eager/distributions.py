@@ -31,7 +31,7 @@ _SPANS = {
     "float64": (1 << 53) + 1,
 }
 # significant bits of the floating dtypes
-_DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
+DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 # bounded integers take 64-bit words from this range on
 _LONG_RANGE = 1 << 28
 # permutations of this many or more take 64-bit words
@@ -125,7 +125,7 @@ def integers(
     state: GeneratorState, count: int, dtype: np.dtype, low: int, high: int | None
 ) -> np.ndarray:
     """Integers low + word % (high - low); high None stands for 2^63, and all 64 bits."""
-    if dtype.name in _DIGITS and high is not None:
+    if dtype.name in DIGITS and high is not None:
         low, high = _exact_bounds(dtype, low, high)
     span = (1 << 63 if high is None else high) - low
     if span == 1 << 64:
@@ -137,7 +137,7 @@ def integers(
 
 def _exact_bounds(dtype: np.dtype, low: int, high: int) -> tuple[int, int]:
     """Bounds moved inwards until rounding to a floating `dtype` cannot leave [low, high)."""
-    digits = _DIGITS[dtype.name]
+    digits = DIGITS[dtype.name]
     first, last = _rounded(low + 1, dtype), _rounded(high - 1, dtype)
     if first < low:
         low = first + (1 << (abs(low + 1).bit_length() - digits))
