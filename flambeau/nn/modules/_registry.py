@@ -104,14 +104,35 @@ class Registry:
         self.add_module(name, module)
 
     def __getattr__(self, name: str) -> Any:
+        # Spelled out: this runs for every parameter a forward reads.
         members = self.__dict__
-        for table in _MEMBER_TABLES:
-            found = members.get(table)
-            if found is not None and name in found:
-                return found[name]
+        found = members.get("_parameters")
+        if found is not None and name in found:
+            return found[name]
+        found = members.get("_modules")
+        if found is not None and name in found:
+            return found[name]
+        found = members.get("_buffers")
+        if found is not None and name in found:
+            return found[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor | Registry) or self._holds(name):
+            self._assign(name, value)
+        else:
+            object.__setattr__(self, name, value)
+
+    def _holds(self, name: str) -> bool:
+        members = self.__dict__
+        return "_modules" in members and (
+            name in members["_parameters"]
+            or name in members["_buffers"]
+            or name in members["_modules"]
+        )
+
+    def _assign(self, name: str, value: Any) -> None:
+        """Set an attribute that is, or was, a member: by the kind of the value and of the name."""
         members = self.__dict__
         if isinstance(value, Parameter):
             self._displace(name, "parameters", "_parameters")

@@ -72,7 +72,7 @@ nn.RNNCell(3, 2) | 4,3
 nn.LSTMCell(3, 2) | 4,3
 nn.GRUCell(3, 2) | 3
 nn.MultiheadAttention(4, 2) | 3,2,4 | 5,2,4 | 5,2,4
-nn.MultiheadAttention(4, 2, kdim=3, vdim=2, add_bias_kv=True, batch_first=True) | 2,3,4 | 2,5,3 | 2,5,2
+nn.MultiheadAttention(4, 2, kdim=3, vdim=2, add_bias_kv=True) | 3,2,4 | 5,2,3 | 5,2,2
 nn.TransformerEncoderLayer(4, 2, 8, 0.0, "gelu", norm_first=True) | 3,2,4
 nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, 0.0), 2, nn.LayerNorm(4)) | 3,2,4
 nn.TransformerDecoderLayer(4, 2, 8, 0.0, batch_first=True) | 2,3,4 | 2,5,4
