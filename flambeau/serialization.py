@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from ._engine.base.formats import layout, strided
 from ._serialization import names
 from ._serialization.allow_list import (
     add_safe_globals,
@@ -259,13 +260,11 @@ def _unpickler(pickle_module: Any, settings: dict[str, Any]) -> Callable:
     return unpickle
 
 
-def _get_layout(name: str) -> Any:
+def _get_layout(name: str) -> layout:
     """The memory layout that PyTorch's pickles call `name`."""
-    if name != "torch.strided":
+    if name != repr(strided):
         raise NotImplementedError(f"flambeau's tensors are dense: there is no layout {name}")
-    import flambeau
-
-    return flambeau.strided
+    return strided
 
 
 def get_unsafe_globals_in_checkpoint(f: FileLike) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import storage
 from .._engine.base.dtypes import dtype
+from .._engine.base.formats import layout
 from . import names
 
 
@@ -54,7 +55,13 @@ class TorchPickler(pickle._Pickler):
         return self._keys[identity]
 
     def reducer_override(self, value: Any) -> Any:
-        return value.name if isinstance(value, dtype) else NotImplemented
+        if isinstance(value, dtype):
+            return value.name
+        if isinstance(value, layout):
+            from ..serialization import _get_layout
+
+            return _get_layout, (repr(value),)
+        return NotImplemented
 
     def save_global(self, value: Any, name: str | None = None) -> None:
         public = names.pytorch_name(value, name or value.__qualname__)

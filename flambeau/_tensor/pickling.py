@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._engine.autograd.tensor import Storage, Tensor, mark_requires_grad, new, storage_of, wrap
+from .._engine.autograd.tensor import Storage, Tensor, mark_requires_grad, new, share, storage_of
 from .._engine.base import dtypes
 from .._engine.base.devices import META
 from .._engine.base.shapes import contiguous_strides
@@ -69,9 +69,7 @@ def reduce_parameter(t: Tensor) -> tuple:
     from .. import _utils
 
     attributes = {k: v for k, v in vars(t).items() if not _utils.is_engine_attribute(k)}
-    data = wrap(t._array)
-    data._storage, data._device, data._plain = storage_of(t), t._device, t._plain
-    arguments: tuple = (data, t._requires_grad, OrderedDict())
+    arguments: tuple = (share(t, t._array), t._requires_grad, OrderedDict())
     if attributes:
         return _utils._rebuild_parameter_with_state, (*arguments, attributes)
     return _utils._rebuild_parameter, arguments

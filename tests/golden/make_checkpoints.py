@@ -50,6 +50,7 @@ def others() -> dict:
         "size": torch.Size([1, 2]),
         "dtype": torch.float16,
         "device": torch.device("cpu"),
+        "layout": torch.strided,
         "set": {1, 2},
         "bytes": b"\x00\xff",
         "numbers": [1, -5, 1 << 70, 1.5, 1j, None, True],

@@ -38,6 +38,7 @@ def others() -> dict:
         "size": ft.Size([1, 2]),
         "dtype": ft.float16,
         "device": ft.device("cpu"),
+        "layout": ft.strided,
         "set": {1, 2},
         "bytes": b"\x00\xff",
         "numbers": [1, -5, 1 << 70, 1.5, 1j, None, True],
