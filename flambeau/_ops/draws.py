@@ -48,11 +48,17 @@ def unsupported(kernel: str, d: dtype) -> NotImplementedError:
 
 
 def memory_order(array: np.ndarray) -> tuple[int, ...] | None:
-    """The dims from the largest stride to the smallest; None when that is their own order."""
+    """The dims from the largest stride to the smallest; None when they already lie so.
+
+    Dims of one element have no place in memory and come first.
+    """
     if array.flags.c_contiguous:
         return None
-    order = tuple(sorted(range(array.ndim), key=lambda dim: -array.strides[dim]))
-    return None if order == tuple(range(array.ndim)) else order
+    long = [dim for dim, size in enumerate(array.shape) if size > 1]
+    order = sorted(long, key=lambda dim: -array.strides[dim])
+    if order == long:
+        return None
+    return (*(dim for dim in range(array.ndim) if dim not in long), *order)
 
 
 def inverse(order: Sequence[int]) -> tuple[int, ...]:
