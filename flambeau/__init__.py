@@ -45,8 +45,11 @@ from ._engine.base.formats import (
     strided,
 )
 from ._engine.base.promotion import can_cast, promote_types
+from ._ops.choosing import *  # noqa: F403
 from ._ops.creation import *  # noqa: F403
+from ._ops.einsum import *  # noqa: F403
 from ._ops.elementary import *  # noqa: F403
+from ._ops.gathering import *  # noqa: F403
 from ._ops.joining import *  # noqa: F403
 from ._ops.masks import *  # noqa: F403
 from ._ops.pointwise import *  # noqa: F403

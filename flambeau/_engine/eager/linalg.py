@@ -5,6 +5,98 @@ from __future__ import annotations
 import numpy as np
 
 from .precision import in_float32
-from .table import rules
+from .table import rule, rules
 
 rules(matmul=in_float32(np.matmul))
+
+
+@rule("cholesky")
+def _cholesky(a):
+    return np.linalg.cholesky(a)
+
+
+@rule("solve")
+def _solve(a, b):
+    return np.linalg.solve(a, b)
+
+
+@rule("triangular_solve")
+def _triangular_solve(a, b, *, upper, unit):
+    """Substitution row by row, all right-hand sides and matrices of the batch at once."""
+    n = a.shape[-1]
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x = np.array(np.broadcast_to(b, (*batch, *b.shape[-2:])))
+    for i in reversed(range(n)) if upper else range(n):
+        known = slice(i + 1, n) if upper else slice(0, i)
+        row = a[..., i : i + 1, known]
+        x[..., i, :] -= np.matmul(row, x[..., known, :])[..., 0, :]
+        if not unit:
+            x[..., i, :] /= a[..., i, i][..., None]
+    return x
+
+
+@rule("qr")
+def _qr(a, *, mode):
+    if mode == "r":
+        r = np.linalg.qr(a, "r")
+        return np.empty((0,), a.dtype), r
+    q, r = np.linalg.qr(a, mode)
+    return q, r
+
+
+@rule("svd")
+def _svd(a, *, full):
+    u, s, vh = np.linalg.svd(a, full_matrices=full)
+    return u, s, vh
+
+
+@rule("eigh")
+def _eigh(a, *, upper):
+    w, v = np.linalg.eigh(a, "U" if upper else "L")
+    return w, v
+
+
+@rule("eig")
+def _eig(a):
+    w, v = np.linalg.eig(a)
+    whole = np.complex128 if a.dtype in (np.float64, np.complex128) else np.complex64
+    return w.astype(whole), v.astype(whole)
+
+
+@rule("slogdet")
+def _slogdet(a):
+    sign, log = np.linalg.slogdet(a)
+    return np.asarray(sign, a.dtype), np.asarray(log)
+
+
+@rule("det")
+def _det(a):
+    return np.asarray(np.linalg.det(a), a.dtype)
+
+
+@rule("lu_factor")
+def _lu_factor(a):
+    """Gaussian elimination with partial pivoting, a column at a time over the whole batch."""
+    lu = np.array(a)
+    m, n = lu.shape[-2:]
+    k = min(m, n)
+    flat = lu.reshape(-1, m, n)
+    pivots = np.zeros((len(flat), k), np.int32)
+    info = np.zeros(len(flat), np.int32)
+    every = np.arange(len(flat))
+    for j in range(k):
+        size = np.abs(flat[:, j:, j])
+        if np.iscomplexobj(flat):  # LAPACK compares |re| + |im|
+            size = np.abs(flat[:, j:, j].real) + np.abs(flat[:, j:, j].imag)
+        best = size.argmax(1) + j
+        pivots[:, j] = best + 1
+        swapped = flat[every, best].copy()
+        flat[every, best] = flat[:, j]
+        flat[:, j] = swapped
+        pivot = flat[:, j, j]
+        info = np.where((pivot == 0) & (info == 0), j + 1, info)
+        safe = np.where(pivot == 0, 1, pivot)
+        flat[:, j + 1 :, j] /= safe[:, None]
+        flat[:, j + 1 :, j + 1 :] -= flat[:, j + 1 :, j : j + 1] * flat[:, j : j + 1, j + 1 :]
+    batch = a.shape[:-2]
+    return flat.reshape(a.shape), pivots.reshape(*batch, k), info.astype(np.int32).reshape(batch)

@@ -13,3 +13,23 @@ def _matmul(a: Aval, b: Aval) -> Aval:
 
 # both operands have at least two dimensions; the leading ones broadcast
 declare("matmul", "a b", shape=_matmul)
+
+
+def _solve(a: Aval, b: Aval, **params: object) -> Aval:
+    batch = broadcast(a.shape[:-2], b.shape[:-2], op="solve")
+    return Aval((*batch, *b.shape[-2:]), b.dtype)
+
+
+# Decompositions of batches of matrices. Their results' dtypes and shapes are found by running
+# the eager rule, also on the meta device.
+declare("cholesky", "a", shape=lambda a: a)
+declare("solve", "a b", shape=_solve)
+declare("triangular_solve", "a b", "upper unit", shape=_solve)
+declare("qr", "a", "mode", outputs=2)
+declare("svd", "a", "full", outputs=3)
+declare("eigh", "a", "upper", outputs=2)
+declare("eig", "a", outputs=2)
+declare("slogdet", "a", outputs=2)
+declare("det", "a", shape=lambda a: Aval(a.shape[:-2], a.dtype))
+# LU in one matrix, the row exchanges (from 1), and where the first zero pivot is (0: nowhere)
+declare("lu_factor", "a", outputs=3)

@@ -1,10 +1,18 @@
-"""Gradients of matrix products and decompositions."""
+"""Gradients of matrix products and decompositions.
+
+Sources: M. Giles, "An extended collection of matrix derivative results" (2008); for complex
+decompositions C. Hubig et al., "Backward differentiation of complex matrix decompositions"; for
+QR S. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions" (2018).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..table import gradient
+import numpy as np
+
+from ..table import gradient, joint_gradient
+from ..tensor import Tensor, wrap
 from .shared import P, conj
 
 
@@ -20,3 +28,236 @@ gradient(
     lambda g, b: P.matmul(g, transposed(b)),
     lambda g, a: P.matmul(transposed(a), g),
 )
+gradient("cholesky", lambda g, out: _cholesky(g, out))
+gradient(
+    "solve",
+    lambda g, a, out: -P.matmul(P.solve(transposed(a), g), transposed(out)),
+    lambda g, a: P.solve(transposed(a), g),
+)
+gradient(
+    "triangular_solve",
+    lambda g, a, out, upper, unit: _triangular_matrix(g, a, out, upper, unit),
+    lambda g, a, upper, unit: _back_substituted(g, a, upper, unit),
+)
+
+
+def _masked(x: Any, mask: np.ndarray) -> Any:
+    """x where the mask is true, zero elsewhere."""
+    return P.where(wrap(mask), x, 0)
+
+
+def _triangle(x: Any, upper: bool, offset: int = 0) -> Any:
+    rows, columns = x._array.shape[-2:]
+    lower = np.tri(rows, columns, offset, dtype=bool)
+    return _masked(x, np.triu(np.ones((rows, columns), bool), offset) if upper else lower)
+
+
+def _diagonal_matrix(d: Any) -> Any:
+    """Vectors laid out as diagonal matrices."""
+    n = d._array.shape[-1]
+    column = P.slice(d, index=(*((0, m, 1) for m in d._array.shape), None))
+    return column * P.convert(wrap(np.eye(n, dtype=bool)), dtype=d._array.dtype)
+
+
+def _row(v: Any) -> Any:
+    """Vectors as rows, to scale columns."""
+    return P.slice(v, index=(*((0, m, 1) for m in v._array.shape[:-1]), None))
+
+
+def _column(v: Any) -> Any:
+    """Vectors as columns, to scale rows."""
+    return P.slice(v, index=(*((0, m, 1) for m in v._array.shape), None))
+
+
+def _diagonal_of(x: Any) -> Any:
+    n = x._array.ndim
+    return P.diagonal(x, offset=0, dim1=n - 2, dim2=n - 1)
+
+
+def _to(x: Any, like: Any) -> Any:
+    return x if x._array.dtype == like._array.dtype else P.convert(x, dtype=like._array.dtype)
+
+
+def _back_substituted(g: Any, a: Any, upper: bool, unit: bool) -> Any:
+    return P.triangular_solve(transposed(a), g, upper=not upper, unit=unit)
+
+
+def _triangular_matrix(g: Any, a: Any, out: Any, upper: bool, unit: bool) -> Any:
+    full = -P.matmul(_back_substituted(g, a, upper, unit), transposed(out))
+    return _triangle(full, upper, (1 if upper else -1) if unit else 0)
+
+
+def _cholesky(g: Any, low: Any) -> Any:
+    inner = _triangle(P.matmul(transposed(low), g), upper=False)
+    half = inner - _diagonal_matrix(_diagonal_of(inner)) * 0.5
+    left = P.triangular_solve(transposed(low), half, upper=True, unit=False)
+    full = transposed(P.triangular_solve(transposed(low), transposed(left), upper=True, unit=False))
+    return (full + transposed(full)) * 0.5
+
+
+def _qr(gs: Any, outs: Any, a_shape: Any, mode: str) -> tuple:
+    if mode == "r":
+        raise RuntimeError(
+            "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. "
+            "Please use linalg.qr(A, mode='reduced') if you are going to differentiate through "
+            "linalg.qr."
+        )
+    (gq, gr), (q, r) = gs, outs
+    m, n = a_shape[-2:]
+    if mode == "complete" and m > n:
+        raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and "
+                           "nrows > ncols")
+    if m >= n:
+        return (_qr_tall(gq, gr, q, r),)
+    # wide: A = [X | Y], R = [U | V] with X = QU square and Y = QV
+    lead = tuple((0, k, 1) for k in a_shape[:-1])
+    u = P.slice(r, index=(*lead[:-1], (0, m, 1), (0, m, 1)))
+    gv = P.slice(gr, index=(*lead[:-1], (0, m, 1), (m, n, 1)))
+    gu = P.slice(gr, index=(*lead[:-1], (0, m, 1), (0, m, 1)))
+    v = P.slice(r, index=(*lead[:-1], (0, m, 1), (m, n, 1)))
+    y = P.matmul(q, v)
+    left = _qr_tall(gq + P.matmul(y, transposed(gv)), gu, q, u)
+    return (P.cat(left, P.matmul(q, gv), dim=len(a_shape) - 1),)
+
+
+def _qr_tall(gq: Any, gr: Any, q: Any, r: Any) -> Any:
+    m = P.matmul(r, transposed(gr)) - P.matmul(transposed(gq), q)
+    low = _triangle(m, upper=False, offset=-1)
+    diagonal = _diagonal_of(m)
+    if diagonal._array.dtype.kind == "c":
+        diagonal = _to(P.real_part(diagonal), m)
+    symmetric = low + transposed(low) + _diagonal_matrix(diagonal)
+    right = gq + P.matmul(q, symmetric)
+    return transposed(P.triangular_solve(r, transposed(right), upper=True, unit=False))
+
+
+def _gaps(values: Any) -> Any:
+    """E[i, j] = values[j] - values[i], with ones on the diagonal."""
+    n = values._array.shape[-1]
+    gap = _row(values) - _column(values)
+    return P.where(wrap(np.eye(n, dtype=bool)), 1, gap)
+
+
+def _off_diagonal(x: Any) -> Any:
+    return _masked(x, ~np.eye(x._array.shape[-1], dtype=bool))
+
+
+def _eigh(gs: Any, outs: Any) -> tuple:
+    (gw, gv), (w, v) = gs, outs
+    inner = P.matmul(transposed(v), gv)
+    mixed = _off_diagonal(inner) / _to(_gaps(w), v)
+    middle = mixed + _diagonal_matrix(_to(gw, v))
+    return (P.matmul(P.matmul(v, middle), transposed(v)),)
+
+
+def _eig(gs: Any, outs: Any, a_dtype: Any) -> tuple:
+    (gw, gv), (w, v) = gs, outs
+    vh = transposed(v)
+    inner = P.matmul(vh, gv)
+    scale = _to(P.real_part(_diagonal_of(inner)), v)
+    inner = inner - P.matmul(vh, v) * _row(scale)
+    middle = _off_diagonal(inner / P.conj(_gaps(w))) + _diagonal_matrix(gw)
+    return (P.matmul(P.solve(vh, middle), vh),)
+
+
+def _svd(gs: Any, outs: Any, full: bool, a_shape: Any) -> tuple:
+    (gu, gs_, gvh), (u, s, vh) = gs, outs
+    m, n = a_shape[-2:]
+    k = min(m, n)
+    if full and m != n:
+        lead = tuple((0, size, 1) for size in u._array.shape[:-2])
+        columns = (*lead, (0, m, 1), (0, k, 1))
+        rows = (*lead, (0, k, 1), (0, n, 1))
+        u, gu = P.slice(u, index=columns), P.slice(gu, index=columns)
+        vh, gvh = P.slice(vh, index=rows), P.slice(gvh, index=rows)
+    uh, v = transposed(u), transposed(vh)
+    gv = transposed(gvh)
+    wide = _to(s, u)
+    gap = _gaps(wide * wide)
+    skew_u, skew_v = (x - transposed(x) for x in (P.matmul(uh, gu), P.matmul(vh, gv)))
+    middle = (_off_diagonal(skew_u) / gap) * _row(wide) + _column(wide) * (
+        _off_diagonal(skew_v) / gap
+    )
+    middle = middle + _diagonal_matrix(_to(gs_, u))
+    if u._array.dtype.kind == "c":
+        middle = middle + _diagonal_matrix(_diagonal_of(skew_u) / (wide * 2))
+    found = P.matmul(P.matmul(u, middle), vh)
+    if m > k:
+        outside = gu - P.matmul(u, P.matmul(uh, gu))
+        found = found + P.matmul(outside / _row(wide), vh)
+    if n > k:
+        outside = gvh - P.matmul(P.matmul(gvh, v), vh)
+        found = found + P.matmul(u, outside / _column(wide))
+    return (found,)
+
+
+def _slogdet(gs: Any, outs: Any, a: Any) -> tuple:
+    (g_sign, g_log), (sign, _) = gs, outs
+    scale = _to(g_log, a)
+    if a._array.dtype.kind == "c":
+        turn = P.imag_part(P.conj(sign) * g_sign)
+        scale = P.make_complex(g_log, turn)
+    return (_column(_column(scale)) * _inverse_of_transpose(a),)
+
+
+def _inverse_of_transpose(a: Any) -> Any:
+    n = a._array.shape[-1]
+    identity = np.broadcast_to(np.eye(n, dtype=a._array.dtype), a._array.shape)
+    return P.solve(transposed(a), wrap(identity))
+
+
+def _det(g: Any, a: Any, out: Any) -> Any:
+    """g * cofactors; by the SVD where a matrix is singular and has no inverse."""
+    if (np.linalg.matrix_rank(a._array) == a._array.shape[-1]).all():
+        return _column(_column(g * conj(out))) * _inverse_of_transpose(a)
+    u, s, vh = P.svd(a, full=True)
+    others = _products_of_others(s)
+    phase = conj(P.det(u) * P.det(vh))
+    middle = _diagonal_matrix(_to(others, a))
+    cofactors = P.matmul(P.matmul(u, middle), vh)
+    return _column(_column(g * phase)) * cofactors
+
+
+def _products_of_others(s: Tensor) -> Any:
+    n = s._array.shape[-1]
+    eye = wrap(np.eye(n, dtype=bool))
+    grid = P.where(eye, 1, _row(s))
+    return P.prod(grid, dims=(grid._array.ndim - 1,), keepdim=False)
+
+
+def _lu_factor(gs: Any, outs: Any, a_shape: Any) -> tuple:
+    """For square matrices: A = P L U."""
+    g, lu, pivots = gs[0], outs[0], outs[1]
+    n, m = a_shape[-2:]
+    if n != m:
+        raise NotImplementedError("the gradient of an LU factorisation is for square matrices")
+    eye = np.eye(n, dtype=lu._array.dtype)
+    low = _triangle(lu, upper=False, offset=-1) + wrap(eye)
+    high = _triangle(lu, upper=True)
+    inner = _triangle(P.matmul(transposed(low), g), upper=False, offset=-1) + _triangle(
+        P.matmul(g, transposed(high)), upper=True
+    )
+    left = P.triangular_solve(transposed(low), inner, upper=True, unit=True)
+    full = transposed(P.triangular_solve(high, transposed(left), upper=True, unit=False))
+    return (P.matmul(wrap(permutation(pivots._array, n, lu._array.dtype)), full),)
+
+
+def permutation(pivots: np.ndarray, rows: int, dtype: np.dtype) -> np.ndarray:
+    """The matrix P of A = P L U, from LAPACK's row exchanges."""
+    batch = pivots.shape[:-1]
+    order = np.broadcast_to(np.arange(rows), (*batch, rows)).reshape(-1, rows).copy()
+    for row, exchange in zip(order, pivots.reshape(-1, pivots.shape[-1]), strict=True):
+        for i, j in enumerate(exchange - 1):
+            row[[i, j]] = row[[j, i]]
+    out = np.zeros((len(order), rows, rows), dtype)
+    out[np.arange(len(order))[:, None], order, np.arange(rows)] = 1
+    return out.reshape(*batch, rows, rows)
+
+
+joint_gradient("qr", _qr)
+joint_gradient("svd", _svd)
+joint_gradient("eigh", _eigh)
+joint_gradient("eig", _eig)
+joint_gradient("slogdet", _slogdet)
+joint_gradient("lu_factor", _lu_factor)
+gradient("det", _det)
