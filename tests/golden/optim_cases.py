@@ -1,4 +1,4 @@
-"""The runs behind optim.json: the same code makes them with torch and repeats them with flambeau."""
+"""The runs behind optim.json: made with torch, repeated with flambeau, by the same code."""
 
 from __future__ import annotations
 
@@ -81,16 +81,17 @@ def flat(torch: Any, tensor: Any) -> list[float]:
 
 
 def summary(torch: Any, optimizer: Any) -> dict[str, Any]:
-    """Parameters and state as plain numbers."""
-    state = optimizer.state_dict()
-    return {
-        "params": [flat(torch, p) for g in optimizer.param_groups for p in g["params"]],
-        "state": {
+    """Parameters as plain numbers; the state too, where it is exact enough to compare."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    found: dict[str, Any] = {"params": [flat(torch, p) for p in params]}
+    if params[0].dtype == torch.float64:
+        saved = optimizer.state_dict()
+        found["options"] = list(saved["param_groups"][0])
+        found["state"] = {
             str(number): {key: flat(torch, value) for key, value in entries.items()}
-            for number, entries in state["state"].items()
-        },
-        "options": [key for key in state["param_groups"][0]],
-    }
+            for number, entries in saved["state"].items()
+        }
+    return found
 
 
 def run_lbfgs(torch: Any, options: dict[str, Any]) -> list[float]:
