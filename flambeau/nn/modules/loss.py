@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 from flambeau._engine.autograd.tensor import Tensor
@@ -23,7 +22,10 @@ from flambeau.nn.modules._margin_losses import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from flambeau.nn.modules.linear import Linear
+from flambeau.nn.modules.linear_cross_entropy import (
+    LinearCrossEntropyLoss,
+    LinearCrossEntropyOptions,
+)
 
 __all__ = [
     "BCELoss",
@@ -37,6 +39,7 @@ __all__ = [
     "KLDivLoss",
     "L1Loss",
     "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss",
@@ -92,6 +95,8 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
+        if not isinstance(delta, float | int):
+            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
         self.delta = delta
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -160,64 +165,6 @@ class CrossEntropyLoss(_WeightedLoss):
             input, target, weight=self.weight, ignore_index=self.ignore_index,
             reduction=self.reduction, label_smoothing=self.label_smoothing,
         )  # fmt: skip
-
-
-class LinearCrossEntropyLoss(_WeightedLoss):
-    """`CrossEntropyLoss` of a `Linear` layer, which the loss owns as ``linear``.
-
-    Args:
-        in_features: size of each sample.
-        num_classes: number of classes ``C``.
-        out_features: further dimensions of the loss: the scores are ``(N, C, *out_features)``.
-        bias: whether the layer has a bias.
-        weight, reduction, ignore_index, label_smoothing: as for `CrossEntropyLoss`.
-        options: only None: the scores are computed at once, not in chunks.
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        num_classes: int,
-        *,
-        out_features: tuple[int, ...] = (),
-        bias: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        reduction: str = "mean",
-        weight: Tensor | None = None,
-        ignore_index: int | None = None,
-        label_smoothing: float = 0.0,
-        options: Any = None,
-    ) -> None:
-        super().__init__(weight, reduction=reduction)
-        if options is not None:
-            raise NotImplementedError("LinearCrossEntropyLoss: chunking options are not supported")
-        self.num_classes = num_classes
-        self.out_features = out_features
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-        self.options = options
-        self.linear = Linear(
-            in_features, num_classes * prod(out_features), bias=bias, device=device, dtype=dtype
-        )
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        scores = self.linear(input)
-        if self.out_features:
-            scores = scores.unflatten(-1, (self.num_classes, *self.out_features))
-        ignored = -100 if self.ignore_index is None else self.ignore_index
-        return F.cross_entropy(
-            scores, target, weight=self.weight, ignore_index=ignored, reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
-        )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        return (
-            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
-            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
-            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
-            f"label_smoothing={self.label_smoothing}, options={self.options}"
-        )
 
 
 class PoissonNLLLoss(_Loss):

@@ -26,8 +26,8 @@ _RUN = {
 
 
 def _checked_settings(
-    mode: str, input_size: int, hidden_size: int, num_layers: int, bias: bool, dropout: float,
-    proj_size: int,
+    mode: str, input_size: int, hidden_size: int, num_layers: int, bias: bool, batch_first: bool,
+    dropout: float, proj_size: int,
 ) -> None:  # fmt: skip
     bad_dropout = isinstance(dropout, bool) or not isinstance(dropout, numbers.Number)
     if bad_dropout or not 0 <= dropout <= 1:
@@ -42,8 +42,9 @@ def _checked_settings(
             f"num_layers={num_layers}",
             stacklevel=4,
         )
-    if not isinstance(bias, bool):
-        raise TypeError(f"bias should be of type bool, got: {type(bias).__name__}")
+    for name, flag in (("bias", bias), ("batch_first", batch_first)):
+        if not isinstance(flag, bool):
+            raise TypeError(f"{name} should be of type bool, got: {type(flag).__name__}")
     for name, value in (
         ("input_size", input_size),
         ("hidden_size", hidden_size),
@@ -86,7 +87,9 @@ class RNNBase(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        _checked_settings(mode, input_size, hidden_size, num_layers, bias, dropout, proj_size)
+        _checked_settings(
+            mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size
+        )
         self.mode = mode
         self.input_size = input_size
         self.hidden_size = hidden_size
