@@ -62,12 +62,15 @@ from ._ops.sampling import *  # noqa: F403
 from ._ops.shaping import *  # noqa: F403
 from ._ops.splitting import *  # noqa: F403
 from ._ops.strided import *  # noqa: F403
+from ._ops.vectors import *  # noqa: F403
 from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods
-from . import autograd, random  # noqa: F401
+from . import autograd, linalg, random  # noqa: F401
 from . import serialization, storage  # noqa: F401
 from ._install import install_as_torch
 from .serialization import load, save
 from .storage import *  # noqa: F403
+from ._tensor.interop import asarray, from_dlpack, frombuffer, to_dlpack
+from ._tensor.printing import set_printoptions
 from ._tensor.size import Size
 from .random import (
     Generator,

@@ -1,8 +1,15 @@
-"""What `x[index]` means: views for ints, slices and None; gathering for tensors and lists."""
+"""What `x[index]` means: views for ints, slices and None; gathering for tensors, lists and masks.
+
+The index is split in two. The *view* part is one primitive `slice`; what remains are index
+tensors, each tied to a dimension of that view, for the primitives `index` and `index_put`.
+Their results lie where NumPy puts them: in place of adjacent index tensors, in front otherwise.
+Python numbers and 0-dim integer tensors belong to the view part, as in PyTorch.
+"""
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +18,13 @@ from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import check_writable, write_
 from .._engine.autograd.tensor import Tensor, wrap
 from .._engine.base import dtypes
-from .._engine.base.errors import broadcast_error
+from .creation import array_from
 from .promote import as_dtype, dtype_of, number
+
+__all__ = ["gather_pattern", "put", "read", "write"]
+
+# the longest list that is read as a tuple of indices, as in NumPy of old
+_LONGEST_TUPLE = 32
 
 
 def read(t: Tensor, index: Any) -> Tensor:
@@ -21,58 +33,98 @@ def read(t: Tensor, index: Any) -> Tensor:
     Raises:
         IndexError: too many indices, or one outside its dimension.
     """
-    steps, gathers = _parse(t, index)
+    steps, gathers, label = _parse(t, index)
     viewed = P.slice(t, index=steps)
-    if not gathers:
-        return viewed
-    pattern, indices = _gather_pattern(viewed, gathers)
-    return P.index(viewed, *indices, pattern=pattern)
+    if gathers:
+        pattern, indices = gather_pattern(viewed._array.shape, gathers)
+        viewed, label = P.index(viewed, *indices, pattern=pattern), "IndexBackward0"
+    if viewed._grad_fn is not None:
+        viewed._grad_fn.label = label
+    return viewed
 
 
 def write(t: Tensor, index: Any, value: Any) -> None:
-    """`t[index] = value`: value is broadcast and converted."""
+    """`t[index] = value`: value is broadcast and, except through index tensors, converted.
+
+    Raises:
+        IndexError: too many indices, or one outside its dimension.
+        RuntimeError: the value does not broadcast, or an in-place write is not allowed.
+        TypeError: the value is neither a tensor nor a number.
+    """
     check_writable(t)
-    steps, gathers = _parse(t, index)
-    if not isinstance(value, Tensor):
+    steps, gathers, _ = _parse(t, index)
+    from_number = not isinstance(value, Tensor)
+    if from_number:
         value = _as_value(t, value)
     region = P.slice(t, index=steps)
     if not gathers:
-        write_(region, _squeezed(value, region._array.ndim), op="setitem", checked=True)
+        write_(region, _without_leading_ones(value, region._array.ndim), op="expand", checked=True)
         return
-    pattern, indices = _gather_pattern(region, gathers)
-    value = as_dtype(value, dtype_of(t))
-    try:
-        changed = P.index_put(region, value, *indices, pattern=pattern, accumulate=False)
-    except ValueError:
-        shape = np.empty(region._array.shape, np.bool_)[
-            tuple(i for i in _numpy_index(pattern, indices))
-        ].shape
-        raise _shape_mismatch(value, shape) from None
-    write_(region, changed, op="setitem")
+    pattern, indices = gather_pattern(region._array.shape, gathers)
+    one_mask = len(gathers) == 1 and _is_mask(gathers[0][1]) and not value._array.ndim
+    if value._array.dtype != t._array.dtype:
+        if not one_mask:
+            raise RuntimeError(
+                "Index put requires the source and destination dtypes match, got "
+                f"{dtype_of(t).word} for the destination and {dtype_of(value).word} for the source."
+            )
+        value = as_dtype(value, dtype_of(t))
+    changed = put(region, pattern, indices, value, accumulate=False)
+    write_(region, changed, op="index_put_")
 
 
-def _numpy_index(pattern: tuple[bool, ...], indices: list[Tensor]) -> list[Any]:
-    left = iter(indices)
-    return [next(left)._array if taken else slice(None) for taken in pattern]
+def put(
+    t: Tensor, pattern: tuple[bool, ...], indices: Sequence[Tensor], value: Tensor, accumulate: bool
+) -> Tensor:
+    """A copy of `t` with `value` written (or added) where the index tensors point.
+
+    Raises:
+        RuntimeError: the value does not broadcast to the indexed shape.
+    """
+    shape = _indexed_shape(t._array.shape, pattern, indices)
+    value = _without_leading_ones(value, len(shape))
+    found = value._array.shape
+    if found != shape and not _broadcasts(found, shape):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(found)} cannot be broadcast to indexing "
+            f"result of shape {list(shape)}"
+        )
+    return P.index_put(t, value, *indices, pattern=pattern, accumulate=accumulate)
 
 
-def _shape_mismatch(value: Tensor, shape: tuple[int, ...]) -> RuntimeError:
-    return RuntimeError(
-        f"shape mismatch: value tensor of shape {list(value._array.shape)} cannot be broadcast "
-        f"to indexing result of shape {list(shape)}"
+def _indexed_shape(
+    shape: tuple[int, ...], pattern: tuple[bool, ...], indices: Sequence[Tensor]
+) -> tuple[int, ...]:
+    """The shape of `t[...]` with index tensors where the pattern says."""
+    joint = np.broadcast_shapes(*(i._array.shape for i in indices))
+    places = [d for d, taken in enumerate(pattern) if taken]
+    rest = tuple(n for n, taken in zip(shape, pattern, strict=True) if not taken)
+    adjacent = places[-1] - places[0] == len(places) - 1
+    at = places[0] if adjacent else 0
+    return (*rest[:at], *joint, *rest[at:])
+
+
+def _broadcasts(source: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    lead = len(target) - len(source)
+    return lead >= 0 and all(
+        n in (1, m) for n, m in zip(source, target[lead:], strict=True)
     )
 
 
 def _as_value(t: Tensor, value: Any) -> Tensor:
-    if dtypes.of_scalar(value) is not None:
-        d = dtype_of(t)
-        return wrap(np.array(number(value, d), d.numpy))
-    from .creation import tensor
+    d = dtype_of(t)
+    found = dtypes.of_scalar(value)
+    if found is None:
+        raise TypeError(f"can't assign a {type(value).__name__} to a torch.{d.word}Tensor")
+    if found.is_complex and not d.is_complex and complex(value).imag:
+        raise RuntimeError(
+            f"value cannot be converted to type {d.numpy.name.removesuffix('32')} without overflow"
+        )
+    plain = value.real if found.is_complex and not d.is_complex else value
+    return wrap(np.array(number(plain, d), d.numpy))
 
-    return tensor(value, dtype=dtype_of(t))
 
-
-def _squeezed(value: Tensor, ndim: int) -> Tensor:
+def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
     """Leading dimensions of size 1 that the target lacks are dropped, as PyTorch does."""
     shape = value._array.shape
     extra = len(shape) - ndim
@@ -81,77 +133,98 @@ def _squeezed(value: Tensor, ndim: int) -> Tensor:
     return value
 
 
-def _parse(t: Tensor, index: Any) -> tuple[tuple, list[tuple[int, Any]]]:
-    """A view index for the primitive `slice`, and (dimension of the view, index tensor) pairs."""
-    items = list(index) if isinstance(index, tuple) else [index]
-    items = [_as_item(item) for item in items]
+def _parse(t: Tensor, index: Any) -> tuple[tuple, list[tuple[int, Tensor]], str]:
+    """A view index for the primitive `slice`, (dimension of the view, index tensor) pairs, and
+    the name of the last view step on the tape."""
     shape = t._array.shape
-    used = sum(_dims_taken(item) for item in items)
-    if used > len(shape):
-        raise IndexError(
-            f"too many indices for tensor of dimension {len(shape)} (got {used} indices)"
-        )
-    items = _without_ellipsis(items, len(shape) - used)
+    items = [_as_item(item) for item in _as_items(index)]
+    _check_count(shape, items, index)
     steps: list[Any] = []
-    gathers: list[tuple[int, Any]] = []
+    gathers: list[tuple[int, Tensor]] = []
+    label = "SliceBackward0" if type(index) is slice else "AliasBackward0"
     dim = place = 0
+    missing = len(shape) - sum(map(_dims_taken, items))
     for item in items:
-        if item is None:
-            steps.append(None)
-            place += 1
-        elif isinstance(item, bool):
-            steps.append(None)
-            gathers.append((place, wrap(np.array([item]))))
-            place += 1
-        elif isinstance(item, int):
+        kind = type(item)
+        if kind is int:
             steps.append(_checked(item, dim, shape[dim]))
-            dim += 1
-        elif isinstance(item, slice):
+            dim, label = dim + 1, "SelectBackward0"
+        elif kind is slice:
             steps.append(_slice(item, shape[dim]))
-            dim += 1
-            place += 1
+            if steps[-1] != (0, shape[dim], 1):
+                label = "SliceBackward0"
+            dim, place = dim + 1, place + 1
+        elif item is Ellipsis:
+            steps += [(0, n, 1) for n in shape[dim : dim + missing]]
+            dim, place, missing = dim + missing, place + missing, 0
+        elif item is None:
+            steps.append(None)
+            place, label = place + 1, "UnsqueezeBackward0"
         else:
             gathers.append((place, item))
-            for _ in range(_dims_taken(item)):
-                steps.append((0, shape[dim], 1))
-                dim += 1
-                place += 1
-            if not _dims_taken(item):  # a 0-dim mask adds a dimension
-                steps.append(None)
-                place += 1
-    return tuple(steps), gathers
+            taken = _dims_taken(item)
+            # a 0-dim mask adds a dimension, which it then keeps or empties
+            steps += [(0, n, 1) for n in shape[dim : dim + taken]] if taken else [None]
+            dim, place = dim + taken, place + max(taken, 1)
+    return tuple(steps), gathers, label
+
+
+def _as_items(index: Any) -> Sequence[Any]:
+    if type(index) is tuple:
+        return index
+    if isinstance(index, list) and len(index) < _LONGEST_TUPLE and any(
+        item is None or item is Ellipsis or isinstance(item, (Tensor, list, tuple, slice))
+        for item in index
+    ):
+        return index
+    return index if isinstance(index, tuple) else (index,)
 
 
 def _as_item(item: Any) -> Any:
-    if item is None or item is Ellipsis or isinstance(item, (bool, int, slice)):
+    """An int, a slice, None, Ellipsis, or an index tensor."""
+    if item is None or item is Ellipsis or type(item) in (int, slice):
         return item
-    if isinstance(item, Tensor):
-        if item._array.ndim == 0 and item._array.dtype.kind in "iu":
-            return item  # stays a gather, as its value may depend on data
-        _check_index_dtype(item)
-        return item
-    if isinstance(item, (list, tuple, np.ndarray, range)):
-        from .creation import tensor
+    if isinstance(item, bool):
+        return wrap(np.array(item))
+    if not isinstance(item, Tensor):
+        if isinstance(item, str):
+            raise TypeError("new(): invalid data type 'str'")
+        if isinstance(item, (list, tuple, range, np.ndarray)):
+            item = _as_index_tensor(item)
+        else:
+            return _as_integer(item)
+    if item._array.dtype not in _INDEX_DTYPES:
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if item._array.ndim == 0 and not _is_mask(item):
+        return int(item._array)
+    return item
 
-        found = tensor(list(item) if isinstance(item, range) else item)
-        if found._array.size == 0:
-            found = as_dtype(found, dtypes.int64)
-        _check_index_dtype(found)
-        return found
+
+_INDEX_DTYPES = (np.int64, np.int32, np.bool_, np.uint8)
+
+
+def _as_integer(item: Any) -> int:
     try:
-        return operator.index(item)
+        if not isinstance(item, np.bool_):
+            return operator.index(item)
     except TypeError:
-        raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
-            f"valid indices (got {type(item).__name__})"
-        ) from None
+        pass
+    raise IndexError(
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
+        f"valid indices (got {_type_name(item)})"
+    )
 
 
-def _check_index_dtype(item: Tensor) -> None:
-    if item._array.dtype.kind not in "iub":
-        raise IndexError(
-            "tensors used as indices must be long, int, byte or bool tensors"
-        )
+def _type_name(item: Any) -> str:
+    kind = type(item)
+    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+
+
+def _as_index_tensor(item: Any) -> Tensor:
+    array = array_from(list(item) if isinstance(item, range) else item)
+    if array.size == 0 or (array.dtype.kind in "iu" and array.dtype not in _INDEX_DTYPES):
+        array = array.astype(np.int64)
+    return wrap(array)
 
 
 def _is_mask(item: Tensor) -> bool:
@@ -159,22 +232,23 @@ def _is_mask(item: Tensor) -> bool:
 
 
 def _dims_taken(item: Any) -> int:
-    if item is None or item is Ellipsis or isinstance(item, bool):
+    if item is None or item is Ellipsis:
         return 0
-    if isinstance(item, Tensor) and _is_mask(item):
-        return item._array.ndim
-    return 1
+    return item._array.ndim if isinstance(item, Tensor) and _is_mask(item) else 1
 
 
-def _without_ellipsis(items: list[Any], missing: int) -> list[Any]:
-    places = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(places) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    fill = [slice(None)] * missing
-    if not places:
-        return items + fill
-    at = places[0]
-    return items[:at] + fill + items[at + 1 :]
+def _check_count(shape: tuple[int, ...], items: Sequence[Any], index: Any) -> None:
+    used = sum(map(_dims_taken, items))
+    if used <= len(shape):
+        return
+    if not shape and len(items) == 1 and type(items[0]) is int:
+        raise IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
+            "in C++ to convert a 0-dim tensor to a number"
+        )
+    if not shape and type(index) is slice:
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+    raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
 
 
 def _checked(i: int, dim: int, size: int) -> int:
@@ -185,7 +259,9 @@ def _checked(i: int, dim: int, size: int) -> int:
 
 def _slice(s: slice, size: int) -> tuple[int, int, int]:
     step = 1 if s.step is None else operator.index(s.step)
-    if step <= 0:
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    if step < 0:
         raise ValueError("step must be greater than zero")
     start, stop, step = slice(
         None if s.start is None else operator.index(s.start),
@@ -195,22 +271,32 @@ def _slice(s: slice, size: int) -> tuple[int, int, int]:
     return start, max(start, stop), step
 
 
-def _gather_pattern(
-    t: Tensor, gathers: list[tuple[int, Tensor]]
+def gather_pattern(
+    shape: tuple[int, ...], gathers: Sequence[tuple[int, Tensor]]
 ) -> tuple[tuple[bool, ...], list[Tensor]]:
-    """Masks become positions; index tensors are checked and made non-negative."""
-    pattern = [False] * t._array.ndim
+    """Which dimensions take an index tensor, and the tensors; masks become positions.
+
+    Args:
+        shape: of the tensor that is indexed.
+        gathers: (dimension, index tensor or mask) pairs.
+
+    Raises:
+        IndexError: a mask does not fit its dimensions, or the tensors do not broadcast.
+    """
+    pattern = [False] * len(shape)
     indices: list[Tensor] = []
     for place, item in gathers:
-        if _is_mask(item):
-            _check_mask(item, t, place)
-            found = np.nonzero(np.atleast_1d(item._array))
-            for offset, positions in enumerate(found):
-                pattern[place + offset] = True
-                indices.append(wrap(positions))
-        else:
+        if not _is_mask(item):
             pattern[place] = True
-            indices.append(_positions(item, place, t._array.shape[place]))
+            indices.append(as_dtype(item, dtypes.int64))
+            continue
+        if not item._array.ndim:
+            item = P.view(item, shape=(1,))
+        _check_mask(item, shape, place)
+        positions = P.nonzero(item)
+        for offset in range(item._array.ndim):
+            pattern[place + offset] = True
+            indices.append(P.slice(positions, index=((0, positions._array.shape[0], 1), offset)))
     try:
         np.broadcast_shapes(*(i._array.shape for i in indices))
     except ValueError:
@@ -218,27 +304,14 @@ def _gather_pattern(
         raise IndexError(
             "shape mismatch: indexing tensors could not be broadcast together with shapes "
             f"{shapes}"
-        ) from broadcast_error("index", indices[0]._array.shape, indices[-1]._array.shape)
+        ) from None
     return tuple(pattern), indices
 
 
-def _check_mask(mask: Tensor, t: Tensor, place: int) -> None:
+def _check_mask(mask: Tensor, shape: tuple[int, ...], place: int) -> None:
     for offset, n in enumerate(mask._array.shape):
-        if t._array.shape[place + offset] != n:
+        if shape[place + offset] != n:
             raise IndexError(
                 f"The shape of the mask {list(mask._array.shape)} at index {offset} does not "
-                f"match the shape of the indexed tensor {list(t._array.shape)} at index "
-                f"{place + offset}"
+                f"match the shape of the indexed tensor {list(shape)} at index {place + offset}"
             )
-
-
-def _positions(item: Tensor, dim: int, size: int) -> Tensor:
-    array = item._array
-    if array.size:
-        low, high = int(array.min()), int(array.max())
-        if low < -size or high >= size:
-            bad = low if low < -size else high
-            raise IndexError(f"index {bad} is out of bounds for dimension {dim} with size {size}")
-        if low < 0:
-            array = np.where(array < 0, array + size, array)
-    return wrap(np.asarray(array).astype(np.int64, copy=False))

@@ -1,3 +1,14 @@
 """The Tensor's public face: each file attaches one family of methods to the engine's Tensor."""
 
-from . import conversion, history, indexing, operators, pickling, properties, sharing
+from . import (
+    conversion,
+    history,
+    indexing,
+    interop,
+    operators,
+    pickling,
+    printing,
+    properties,
+    sharing,
+    structure,
+)

@@ -6,10 +6,11 @@ from typing import Any
 
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor, storage_of
-from .._engine.base import dtypes
+from .._engine.base import dtypes, formats
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import dtype
-from .._engine.base.shapes import contiguous_strides, wrap_dim
+from .._engine.base.shapes import wrap_dim
+from .._ops import shaping, strided
 from .._ops.declare import method
 from .size import Size
 
@@ -31,9 +32,51 @@ _readable("_version", "In-place writes seen.", lambda self: storage_of(self).ver
 for _name in ("is_sparse", "is_quantized", "is_nested", "is_mkldnn", "is_mps", "is_xpu", "is_xla"):
     _readable(_name, "Always False: flambeau's tensors are dense.", lambda self: False)
 _readable("names", "No dimension is named.", lambda self: (None,) * self._array.ndim)
-_readable("T", "Dimensions reversed.", lambda self: P.permute(
-    self, dims=tuple(reversed(range(self._array.ndim)))))
-_readable("mT", "The last two dimensions exchanged.", lambda self: self.transpose(-2, -1))
+
+
+def _reversed(self: Tensor) -> Tensor:
+    return P.permute(self, dims=tuple(reversed(range(self._array.ndim))))
+
+
+def _matrix_turned(name: str, turn: Any, exactly_two: bool = False) -> Any:
+    """A property of matrices; 0-dim tensors are their own."""
+
+    def get(self: Tensor) -> Tensor:
+        ndim = self._array.ndim
+        if exactly_two and ndim not in (0, 2):
+            raise RuntimeError(
+                f"tensor.{name} is only supported on matrices (2-D tensors). Got {ndim}-D tensor."
+                + (f" For batches of matrices, consider using tensor.m{name}" if ndim > 2 else "")
+            )
+        if ndim == 1:
+            raise RuntimeError(
+                f"tensor.{name} is only supported on matrices or batches of matrices. Got 1-D "
+                "tensor."
+            )
+        return turn(self) if ndim else self
+
+    return get
+
+
+def _set_part(name: str) -> Any:
+    def write(self: Tensor, value: Any) -> None:
+        part = getattr(self, name)
+        part.copy_(value) if isinstance(value, Tensor) else part.fill_(value)
+
+    return write
+
+
+def _transposed(self: Tensor) -> Tensor:
+    return shaping.transpose(self, -2, -1)
+
+
+_readable("T", "Dimensions reversed: a view.", _reversed)
+_readable("mT", "The last two dimensions exchanged: a view.", _matrix_turned("mT", _transposed))
+_readable("H", "A matrix transposed and conjugated.", _matrix_turned("H", shaping.adjoint, True))
+_readable("mH", "`mT`, conjugated.", _matrix_turned("mH", shaping.adjoint))
+Tensor.real = property(strided.real, _set_part("real"))  # type: ignore[attr-defined]
+Tensor.imag = property(strided.imag, _set_part("imag"))  # type: ignore[attr-defined]
+_readable("layout", "How the elements are stored: always strided.", lambda self: formats.strided)
 
 
 @method()
@@ -49,19 +92,11 @@ def size(self: Tensor, dim: int | None = None) -> Any:
 @method()
 def stride(self: Tensor, dim: int | None = None) -> Any:
     """The strides in elements, or one of them."""
-    array = self._array
-    if array.flags.c_contiguous:
-        strides = contiguous_strides(array.shape)  # NumPy's are arbitrary where a size is 1
-    else:
-        strides = tuple(s // array.itemsize for s in array.strides)
-    return strides if dim is None else strides[wrap_dim(dim, array.ndim)]
+    strides = strided.strides_of(self._array)
+    return strides if dim is None else strides[wrap_dim(dim, self._array.ndim)]
 
 
-@method()
-def storage_offset(self: Tensor) -> int:
-    """Elements between the storage's start and the tensor's first element."""
-    address = self._array.__array_interface__["data"][0]
-    return max(0, (address - storage_of(self).address) // self._array.itemsize)
+method("storage_offset")(strided.offset_of)
 
 
 @method()
@@ -89,8 +124,13 @@ method("is_coalesced")(lambda self: False)
 
 @method()
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-    """Whether the elements lie in memory in row-major order without gaps."""
-    return self._array.flags.c_contiguous
+    """Whether the elements lie in memory in row-major (or the given) order without gaps."""
+    order = formats.channels_last_order(memory_format, self._array.shape) if (
+        self._array.ndim in (4, 5) or memory_format is None
+    ) else None
+    if order is None:
+        return self._array.flags.c_contiguous
+    return shaping.in_order(self, order)
 
 
 @method()

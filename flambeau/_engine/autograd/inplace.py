@@ -109,6 +109,13 @@ def _copy(target: np.ndarray, source: np.ndarray) -> None:
             "the tensor's memory is read-only (it came from a read-only NumPy array or file); "
             "clone() it before writing"
         )
+    if target.size and 0 in target.strides and any(
+        n > 1 and not step for n, step in zip(target.shape, target.strides, strict=True)
+    ):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
     if source.dtype.kind == "c" and target.dtype.kind not in "cb":
         source = source.real
     with np.errstate(all="ignore"):
@@ -193,6 +200,8 @@ class CopySlices(Node):
         g = grads[0]
         if g is None:
             return (None, None)
+        if not g._array.flags.c_contiguous:
+            g = P.copy(g, order="C")  # the view steps need not fit another layout
         inside = self.view.replay(g) if self.edges[1] is not None else None  # type: ignore
         outside = None
         if self.edges[0] is not None:

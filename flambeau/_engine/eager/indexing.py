@@ -8,40 +8,113 @@ from .precision import in_float32
 from .table import rule
 
 
-def _along(shape: tuple[int, ...], dim: int, index: np.ndarray) -> tuple[np.ndarray, ...]:
+def _check(index: np.ndarray, dim: int, size: int) -> None:
+    """Raises RuntimeError for a position outside [0, size): here -1 is no position."""
+    if index.size:
+        low, high = index.min(), index.max()
+        if low < 0 or high >= size:
+            raise RuntimeError(
+                f"index {low if low < 0 else high} is out of bounds for dimension {dim} with "
+                f"size {size}"
+            )
+
+
+def _along(a: np.ndarray, dim: int, index: np.ndarray) -> tuple[np.ndarray, ...]:
     """Open grids over index's positions, with `index` itself in place of `dim`."""
-    grids = np.ogrid[tuple(slice(n) for n in index.shape)] if index.ndim else []
+    _check(index, dim, a.shape[dim])
+    grids = np.ogrid[tuple(slice(n) for n in index.shape)]
     return tuple(index if d == dim else grid for d, grid in enumerate(grids))
+
+
+def _at_least_1d(a, index, source=None):
+    """0-dim operands count as one-dimensional here."""
+    if source is None:
+        return a.reshape(-1) if a.ndim == 0 else a, index.reshape(-1) if index.ndim == 0 else index
+    if isinstance(source, np.ndarray) and source.ndim == 0 and index.ndim < 2:
+        source = source.reshape(-1)
+    return (*_at_least_1d(a, index), source)
 
 
 @rule("gather")
 def _gather(a, index, *, dim):
-    if a.ndim == 0 or index.ndim == 0:
-        return np.broadcast_to(a.reshape(-1)[0] if a.size else a, index.shape).copy()
-    return a[_along(a.shape, dim, index)]
+    wide, at = _at_least_1d(a, index)
+    return wide[_along(wide, dim, at)].reshape(index.shape)
+
+
+def _scattered(a, index, source, dim, put):
+    """A copy of `a` after `put(copy, positions, source)`."""
+    out = a.copy()
+    wide, at, values = _at_least_1d(out, index, source)
+    if at.size:
+        if isinstance(values, np.ndarray):
+            values = values[tuple(slice(n) for n in at.shape)]
+        put(wide, _along(wide, dim, at), values)
+    return out
 
 
 @rule("scatter")
 def _scatter(a, index, source, *, dim):
-    out = a.copy()
-    if out.ndim == 0 or index.ndim == 0:
-        out.reshape(-1)[index.reshape(-1)] = source.reshape(-1)[: index.size]
-        return out
-    at = tuple(slice(n) for n in index.shape)
-    out[_along(a.shape, dim, index)] = source[at] if isinstance(source, np.ndarray) else source
-    return out
+    return _scattered(a, index, source, dim, lambda out, at, values: out.__setitem__(at, values))
+
+
+def _accumulate(ufunc):
+    """The unbuffered `out[at] = ufunc(out[at], values)`, on flat positions, which is fastest."""
+
+    def put(out, at, values):
+        if not out.flags.c_contiguous:
+            ufunc.at(out, at, values)
+            return
+        flat = _flat_positions(out.shape, at)
+        ufunc.at(out.reshape(-1), flat.reshape(-1), np.broadcast_to(values, flat.shape).reshape(-1))
+
+    return put
+
+
+def _flat_positions(shape, at):
+    """Where the elements `[at]` of an array lie in its row-major memory.
+
+    Raises:
+        IndexError: a position lies outside its dimension.
+    """
+    for dim, positions in enumerate(at):
+        if isinstance(positions, np.ndarray) and positions.size:
+            low, high = positions.min(), positions.max()
+            if low < -shape[dim] or high >= shape[dim]:
+                raise IndexError(
+                    f"index {high if high >= shape[dim] else low} is out of bounds for axis {dim} "
+                    f"with size {shape[dim]}"
+                )
+    if len(at) == len(shape) and all(isinstance(i, np.ndarray) for i in at):
+        flat = 0
+        for size, positions in zip(shape, at, strict=True):
+            flat = flat * size + np.where(positions < 0, positions + size, positions)
+        return flat
+    if isinstance(at[0], np.ndarray) and not any(isinstance(i, np.ndarray) for i in at[1:]):
+        first = np.where(at[0] < 0, at[0] + shape[0], at[0])  # whole rows
+        inner = int(np.prod(shape[1:]))
+        flat = first[..., None] * inner + np.arange(inner)
+        return flat.reshape(*first.shape, *shape[1:])
+    return np.arange(int(np.prod(shape))).reshape(shape)[at]
+
+
+_ACCUMULATE = {
+    "sum": _accumulate(np.add),
+    "prod": _accumulate(np.multiply),
+    "amax": _accumulate(np.maximum),
+    "amin": _accumulate(np.minimum),
+}
 
 
 @rule("scatter_add")
 @in_float32
 def _scatter_add(a, index, source, *, dim):
-    out = a.copy()
-    if out.ndim == 0 or index.ndim == 0:
-        np.add.at(out.reshape(-1), index.reshape(-1), source.reshape(-1)[: index.size])
-        return out
-    at = tuple(slice(n) for n in index.shape)
-    np.add.at(out, _along(a.shape, dim, index), source[at])
-    return out
+    return _scattered(a, index, source, dim, _ACCUMULATE["sum"])
+
+
+@rule("scatter_reduce")
+@in_float32
+def _scatter_reduce(a, index, source, *, dim, reduce):
+    return _scattered(a, index, source, dim, _ACCUMULATE[reduce])
 
 
 def _where(pattern, indices):
@@ -50,19 +123,30 @@ def _where(pattern, indices):
     return tuple(next(left) if taken else slice(None) for taken in pattern)
 
 
+def _in_torch_words(error: IndexError) -> IndexError:
+    return IndexError(str(error).replace("for axis", "for dimension"))
+
+
 @rule("index")
 def _index(a, *indices, pattern):
-    return a[_where(pattern, indices)]
+    try:
+        return a[_where(pattern, indices)]
+    except IndexError as error:
+        raise _in_torch_words(error) from None
 
 
 @rule("index_put")
 @in_float32
 def _index_put(a, value, *indices, pattern, accumulate):
     out = a.copy()
-    if accumulate:
-        np.add.at(out, _where(pattern, indices), value)
-    else:
-        out[_where(pattern, indices)] = value
+    at = _where(pattern, indices)
+    try:
+        if accumulate:
+            _ACCUMULATE["sum"](out, at, value)
+        else:
+            out[at] = value
+    except IndexError as error:
+        raise _in_torch_words(error) from None
     return out
 
 
@@ -78,20 +162,24 @@ def _sort(a, *, dim, descending, stable):
     """NaN counts as largest; a descending sort keeps equal elements in order too."""
     if a.ndim == 0:
         return a.copy(), np.zeros((), np.int64)
+    keys = a.astype(np.float32) if a.dtype.kind == "V" else a
     if not descending:
-        order = np.argsort(a, axis=dim, kind="stable")
+        order = np.argsort(keys, axis=dim, kind="stable")
     else:
-        flipped = np.argsort(np.flip(a, dim), axis=dim, kind="stable")
+        flipped = np.argsort(np.flip(keys, dim), axis=dim, kind="stable")
         order = np.flip(a.shape[dim] - 1 - flipped, dim)
     return np.take_along_axis(a, order, dim), np.ascontiguousarray(order)
 
 
 @rule("searchsorted")
 def _searchsorted(sorted_, values, *, right):
+    """In the last dimension of `sorted_`, which has one row for each row of the values, or one."""
     side = "right" if right else "left"
     if sorted_.ndim == 1:
-        return np.searchsorted(sorted_, values, side).astype(np.int64)
+        return np.searchsorted(sorted_, values, side).astype(np.int64, copy=False)
+    if not values.size:
+        return np.zeros(values.shape, np.int64)
     rows = sorted_.reshape(-1, sorted_.shape[-1])
     wanted = values.reshape(len(rows), -1)
     found = [np.searchsorted(r, w, side) for r, w in zip(rows, wanted, strict=True)]
-    return np.stack(found).reshape(values.shape).astype(np.int64)
+    return np.stack(found).reshape(values.shape).astype(np.int64, copy=False)

@@ -7,6 +7,8 @@ from .primitive import Aval, declare
 declare("gather", "a index", "dim", shape=lambda a, index, *, dim: Aval(index.shape, a.dtype))
 declare("scatter", "a index source", "dim", shape=lambda a, index, source, *, dim: a)
 declare("scatter_add", "a index source", "dim", shape=lambda a, index, source, *, dim: a)
+# reduce: "prod", "amax" or "amin"; what is there already takes part
+declare("scatter_reduce", "a index source", "dim reduce", shape=lambda a, *_, **__: a)
 # `pattern` has one entry a dimension of a: True where an index tensor of `indices` applies
 declare("index", "a *indices", "pattern")
 declare("index_put", "a value *indices", "pattern accumulate", shape=lambda a, *_, **__: a)
