@@ -1,0 +1,108 @@
+"""LU and LDL factorisations, Householder products, and solvers that start from factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._engine.autograd.calls import P
+from .._engine.autograd.rules.linalg import permutation
+from .._engine.autograd.tensor import Tensor, wrap
+from ..return_types import result_type
+from .declare import op
+from .linalg import LinAlgError, adjoint, check_matrix, last_dims, solve_triangular
+from .products import matmul
+from .shaping import transpose
+
+__all__ = ["householder_product", "lu", "lu_factor", "lu_factor_ex", "lu_solve"]
+
+_SPACE = "linalg"
+
+
+def _check_pivot(name: str, pivot: bool) -> None:
+    if not pivot:
+        raise RuntimeError(
+            f"{name}: LU without pivoting is not implemented on the CPU"
+        )
+
+
+@op(namespace=_SPACE, out=True)
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
+    """L and U in one matrix, the row exchanges, and where the first zero pivot is."""
+    check_matrix("linalg.lu_factor_ex", A, square=False)
+    _check_pivot("linalg.lu_factor_ex", pivot)
+    factors, pivots, info = P.lu_factor(A)
+    if check_errors and info._array.any():
+        raise LinAlgError("torch.linalg.lu_factor_ex: U has a zero on its diagonal")
+    return result_type("linalg_lu_factor_ex")((factors, pivots, info))
+
+
+@op(namespace=_SPACE, out=True)
+def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
+    """L and U in one matrix, and the row exchanges (counted from 1, as LAPACK does)."""
+    factors, pivots, _ = lu_factor_ex(A, pivot=pivot)
+    return result_type("linalg_lu_factor")((factors, pivots))
+
+
+def unpacked(factors: Tensor, pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """P, L and U of A = P L U."""
+    m, n = factors._array.shape[-2:]
+    k = min(m, n)
+    rows, columns = np.indices((m, n))
+    low = P.where(wrap(rows > columns), factors, 0)
+    low = P.where(wrap(rows == columns), 1, low)
+    high = P.where(wrap(rows <= columns), factors, 0)
+    order = wrap(permutation(pivots._array, m, factors._array.dtype))
+    return order, last_dims(low, columns=(0, k)), last_dims(high, rows=(0, k))
+
+
+@op(namespace=_SPACE, out=True)
+def lu(A: Tensor, *, pivot: bool = True) -> Any:
+    """A = P L U with a permutation, a unit lower and an upper triangular matrix."""
+    factors, pivots, _ = lu_factor_ex(A, pivot=pivot)
+    return result_type("linalg_lu")(unpacked(factors, pivots))
+
+
+@op(namespace=_SPACE, out=True)
+def lu_solve(
+    LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False
+) -> Tensor:
+    """The X of A X = B (or X A = B, or with A^H), from A's LU factors."""
+    if not left:
+        turned = lu_solve(LU, pivots, _adjoint(B), left=True, adjoint=not adjoint)
+        return _adjoint(turned)
+    order, low, high = unpacked(LU, pivots)
+    if adjoint:
+        y = solve_triangular(_adjoint(high), B, upper=False)
+        y = solve_triangular(_adjoint(low), y, upper=True, unitriangular=True)
+        return matmul(order, y)
+    y = matmul(transpose(order, -2, -1), B)
+    y = solve_triangular(low, y, upper=False, unitriangular=True)
+    return solve_triangular(high, y, upper=True)
+
+
+_adjoint = adjoint
+
+
+@op(namespace=_SPACE, out=True)
+def householder_product(A: Tensor, tau: Tensor) -> Tensor:
+    """The first columns of the product of reflections I - tau v v^H; v below A's diagonal."""
+    check_matrix("linalg.householder_product", A, square=False)
+    m, n = A._array.shape[-2:]
+    if m < n:
+        raise RuntimeError("torch.linalg.householder_product: input.shape[-2] must be greater "
+                           "than or equal to input.shape[-1]")
+    rows = np.arange(m)[:, None]
+    eye = wrap(np.eye(m, n, dtype=A._array.dtype))
+    found = P.expand(eye, shape=A._array.shape)
+    for i in reversed(range(tau._array.shape[-1])):
+        column = last_dims(A, columns=(i, i + 1))
+        v = P.where(wrap(rows > i), column, 0)
+        v = P.where(wrap(rows == i), 1, v)
+        lead = tuple((0, k, 1) for k in tau._array.shape[:-1])
+        scale = P.slice(tau, index=(*lead, (i, i + 1, 1), None))
+        found = found - scale * matmul(v, matmul(_adjoint(v), found))  # type: ignore[operator]
+    return found
+
+
