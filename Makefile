@@ -11,7 +11,7 @@ BIN := .venv/bin
 CONFORMANCE_BIN := .venv-conformance/bin
 ARGS ?=
 
-.PHONY: help demo test conformance bench lint typecheck architecture ci clean
+.PHONY: help demo test conformance bench lint typecheck architecture wheel ci clean
 
 help:
 	@echo "make demo         train the seed's MLP on handwritten digits (under a minute)"
@@ -21,6 +21,7 @@ help:
 	@echo "make lint         ruff check"
 	@echo "make typecheck    mypy"
 	@echo "make architecture the import order and the size limits"
+	@echo "make wheel        a wheel in dist/, checked for the data that ships with it"
 	@echo "make ci           all of the above, as .ci/run does"
 	@echo "make clean        remove environments and caches"
 	@echo "ARGS='...' is passed on, e.g. make conformance ARGS=\"--only op --filter linalg\""
@@ -42,6 +43,14 @@ typecheck: .venv/.dev
 
 conformance: .venv-conformance/.stamp
 	$(CONFORMANCE_BIN)/python -m tests.conformance.run $(ARGS)
+
+wheel: .venv/.dev
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@for name in _demo/data/digits.csv.gz _demo/data/README.md py.typed; do \
+	    $(BIN)/python -m zipfile --list dist/flambeau-*.whl | grep -q "flambeau/$$name" \
+	        || { echo "not in the wheel: $$name"; exit 1; }; \
+	done
 
 bench: .venv-conformance/.stamp
 	$(CONFORMANCE_BIN)/python -m benchmarks.eager $(ARGS)
