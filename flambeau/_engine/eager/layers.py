@@ -103,3 +103,14 @@ def _nll_loss_grad(g, target, weight, total, *, shape, reduction, ignore_index):
     out = np.zeros(shape, g.dtype)
     out[where] = each if weights is None else each * weights
     return out
+
+
+@rule("binary_cross_entropy")
+def _binary_cross_entropy(a, target):
+    if a.size and not (a.min() >= 0 and a.max() <= 1):
+        raise RuntimeError(
+            "binary_cross_entropy: all elements of input should be between 0 and 1; apply "
+            "sigmoid, or use binary_cross_entropy_with_logits"
+        )
+    floor = a.dtype.type(-100)
+    return (target - 1) * np.maximum(np.log1p(-a), floor) - target * np.maximum(np.log(a), floor)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.shapes import broadcast
 from .primitive import Aval, declare
 
 
@@ -51,4 +52,11 @@ declare(
     "g target weight total",
     "shape reduction ignore_index",
     shape=_nll_loss_grad,
+)
+# -(t log a + (1 - t) log(1 - a)) with logarithms no lower than -100
+declare(
+    "binary_cross_entropy",
+    "a target",
+    elementwise=True,
+    shape=lambda a, target: Aval(broadcast(a.shape, target.shape), a.dtype),
 )

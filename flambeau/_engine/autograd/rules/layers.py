@@ -102,3 +102,12 @@ gradient(
     None,
     None,
 )
+gradient(
+    "binary_cross_entropy",
+    lambda g, a, target: g * (a - target) / _at_least((1 - a) * a, 1e-12),
+    lambda g, a: g * (_at_least(P.log1p(-a), -100.0) - _at_least(P.log(a), -100.0)),
+)
+
+
+def _at_least(x: Any, low: float) -> Any:
+    return P.where(P.lt(x, low), low, x)

@@ -1,0 +1,1 @@
+"""The bodies of torch.nn.functional, one file a family."""
