@@ -236,6 +236,8 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     count = x._array.shape[-1] if N is None else N
     if x._array.dtype.kind in "iub":
         x = P.convert(x, dtype=np.dtype(np.int64))
+    if x._array.ndim == 0:
+        x = P.view(x, shape=(1,))
     column = P.slice(x, index=(*((0, n, 1) for n in x._array.shape), None))
     rest = P.expand(column, shape=(*x._array.shape, count - 1)) if count > 1 else None
     ones = wrap(np.ones((*x._array.shape, 1), x._array.dtype))

@@ -80,7 +80,7 @@ def _lu_factor(a):
     lu = np.array(a)
     m, n = lu.shape[-2:]
     k = min(m, n)
-    flat = lu.reshape(-1, m, n)
+    flat = lu.reshape(int(np.prod(a.shape[:-2])), m, n)
     pivots = np.zeros((len(flat), k), np.int32)
     info = np.zeros(len(flat), np.int32)
     every = np.arange(len(flat))

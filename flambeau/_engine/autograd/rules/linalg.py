@@ -245,8 +245,9 @@ def _lu_factor(gs: Any, outs: Any, a_shape: Any) -> tuple:
 def permutation(pivots: np.ndarray, rows: int, dtype: np.dtype) -> np.ndarray:
     """The matrix P of A = P L U, from LAPACK's row exchanges."""
     batch = pivots.shape[:-1]
-    order = np.broadcast_to(np.arange(rows), (*batch, rows)).reshape(-1, rows).copy()
-    for row, exchange in zip(order, pivots.reshape(-1, pivots.shape[-1]), strict=True):
+    count = int(np.prod(batch))
+    order = np.tile(np.arange(rows), (count, 1))
+    for row, exchange in zip(order, pivots.reshape(count, pivots.shape[-1]), strict=True):
         for i, j in enumerate(exchange - 1):
             row[[i, j]] = row[[j, i]]
     out = np.zeros((len(order), rows, rows), dtype)
