@@ -47,8 +47,9 @@ conformance: .venv-conformance/.stamp
 wheel: .venv/.dev
 	rm -rf build dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@$(BIN)/python -m zipfile --list dist/flambeau-*.whl > dist/contents.txt
 	@for name in _demo/data/digits.csv.gz _demo/data/README.md py.typed; do \
-	    $(BIN)/python -m zipfile --list dist/flambeau-*.whl | grep -q "flambeau/$$name" \
+	    grep -q "flambeau/$$name" dist/contents.txt \
 	        || { echo "not in the wheel: $$name"; exit 1; }; \
 	done
 
