@@ -9,8 +9,8 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-import tempfile
 import weakref
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class SharedMapping(mmap.mmap):
         if hasattr(os, "memfd_create"):
             descriptor = os.memfd_create("flambeau-shared")
         else:
+            import tempfile  # slow to import, and Linux has no need of it
+
             with tempfile.TemporaryFile() as file:
                 descriptor = os.dup(file.fileno())
         try:
@@ -56,7 +58,7 @@ class SharedMapping(mmap.mmap):
 
 def mapping_of(array: np.ndarray) -> SharedMapping | None:
     """The shared mapping that an array lies in, if any."""
-    owner = array
+    owner: Any = array
     while isinstance(owner, np.ndarray):
         owner = owner.base
     if isinstance(owner, memoryview):

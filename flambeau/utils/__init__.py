@@ -1,5 +1,5 @@
-"""Utilities: data loading."""
+"""Utilities: data loading, hooks."""
 
-from . import data
+from . import data, hooks
 
-__all__ = ["data"]
+__all__ = ["data", "hooks"]

@@ -132,9 +132,12 @@ class RandomSampler(Sampler[int]):
                 ).numpy()
         else:
             whole, rest = divmod(self.num_samples, total)
-            for count in [total] * whole + [rest]:
-                # PyTorch draws the last permutation even where no index of it is used.
-                yield flambeau.randperm(total, generator=generator).numpy()[:count]
+            for _ in range(whole):
+                yield flambeau.randperm(total, generator=generator).numpy()
+            # PyTorch draws the last permutation even where no index of it is used, which shows
+            # in a generator that others use too.
+            if rest or self.generator is not None:
+                yield flambeau.randperm(total, generator=generator).numpy()[:rest]
 
     def __iter__(self) -> Iterator[int]:
         for block in self._blocks():

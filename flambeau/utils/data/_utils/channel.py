@@ -17,6 +17,7 @@ import socket
 import struct
 import weakref
 from collections.abc import Sequence
+from multiprocessing import connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -57,6 +58,10 @@ class Channel:
 
     def fileno(self) -> int:
         return self.socket.fileno()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether a message, or the end, can be received within so many seconds."""
+        return bool(connection.wait([self.socket], timeout))
 
     def close(self) -> None:
         self.socket.close()

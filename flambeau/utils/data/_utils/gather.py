@@ -56,7 +56,7 @@ class _TensorDataLoaderIter(_SingleProcessDataLoaderIter):
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         super().__init__(loader)
-        dataset = self._dataset
+        dataset: Any = self._dataset
         self._chosen: np.ndarray | None = None
         while type(dataset) is Subset:
             outer = np.asarray(dataset.indices, dtype=np.intp)

@@ -115,8 +115,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 if not self._persistent_workers:
                     self._pool.close()
                 raise StopIteration
-            position = self._wanted
-            if self._tasks[position].data is _NOTHING:
+            position: int | None = self._wanted
+            if self._tasks[self._wanted].data is _NOTHING:
                 position = self._wait_for_batch()
             if position is not None:
                 return self._take(position)

@@ -7,8 +7,6 @@ import selectors
 import signal
 import time
 import weakref
-from multiprocessing.connection import wait
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -22,11 +20,11 @@ class WorkerPool:
     """Processes that answer tasks until the pool is closed, collected, or the program ends.
 
     Args:
-        context: how to start processes (fork, spawn, forkserver).
+        context: a multiprocessing context, or the module: how to start processes.
         job: what they do.
     """
 
-    def __init__(self, context: BaseContext, job: Job) -> None:
+    def __init__(self, context: Any, job: Job) -> None:
         self.processes: list[BaseProcess] = []
         self.channels: list[Channel] = []
         self._selector = selectors.DefaultSelector()
@@ -41,10 +39,10 @@ class WorkerPool:
             self.close()
             raise
 
-    def _start(self, context: BaseContext, worker_id: int, job: Job) -> None:
+    def _start(self, context: Any, worker_id: int, job: Job) -> None:
         ours, theirs = Channel.pair()
         self.channels.append(ours)
-        process = context.Process(  # type: ignore[attr-defined]
+        process = context.Process(
             target=worker_loop,
             args=(theirs, worker_id, job),
             name=f"DataLoader worker {worker_id}",
@@ -94,7 +92,7 @@ class WorkerPool:
         worker_id = self._ready.pop()
         channel = self.channels[worker_id]
         try:
-            if wait([channel], 0):
+            if channel.wait(0):
                 return channel.receive()
             # Only the sentinel: dead, though a child of its own still holds its end open.
             self._report_death(worker_id)

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from typing import Any
 
 import numpy as np
@@ -167,8 +166,8 @@ class _Inbox:
         try:
             # Without a message, look whether the main process still lives: another process may
             # hold its end of the channel open.
-            while wait([self._channel], _CHECK_SECONDS) or os.getppid() == parent:
-                if not wait([self._channel], 0):
+            while (readable := self._channel.wait(_CHECK_SECONDS)) or os.getppid() == parent:
+                if not readable:
                     continue
                 message = self._channel.receive()
                 if isinstance(message, Resume):
