@@ -59,7 +59,7 @@ nn.LinearCrossEntropyLoss(3, 5) | 4,3 | i4,5
 nn.MSELoss() | 4,3 | 4,3
 nn.SmoothL1Loss(beta=0.5) | 4,3 | 4,3
 nn.HuberLoss("sum") | 4,3 | 4,3
-nn.KLDivLoss(reduction="batchmean") | 4,3 | 4,3
+nn.KLDivLoss(reduction="batchmean", log_target=True) | 4,3 | 4,3
 nn.BCEWithLogitsLoss() | 4,3 | 4,3
 nn.TripletMarginLoss(swap=True) | 4,3 | 4,3 | 4,3
 nn.MultiMarginLoss() | 4,3 | i4,3

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-import flambeau
+import flambeau.func
+import flambeau.nn
 import tests.nn.utils.scenarios  # noqa: F401 - it fills SCENARIOS, as these do
 from tests.golden.make_nn_modules import GOLDEN
 from tests.nn.modules import containers, hooks, layers, numbers  # noqa: F401
