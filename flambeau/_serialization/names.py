@@ -13,6 +13,13 @@ from typing import Any
 
 _OURS = __name__.partition(".")[0]
 _PYTORCH = "torch"
+_FACES_OF_OPS = ("torch.nn.functional", "torch.linalg", "torch.fft", "torch.special")
+"""Where PyTorch shows functions that flambeau keeps in private rooms."""
+_OTHER_FILES = {
+    "torch.nn.modules.attention": "torch.nn.modules.activation",
+    "torch.nn.modules.linear_cross_entropy": "torch.nn.modules",
+}
+"""Public files of flambeau's that PyTorch has not, and where it has what they hold."""
 _ELSEWHERE = {"_rebuild_from_type_v2": "torch._tensor"}
 """Functions of `flambeau._utils` that PyTorch keeps in another module."""
 
@@ -42,10 +49,10 @@ def pytorch_name(value: Any, name: str) -> tuple[str, str] | None:
         if part.startswith("_") and part != "_utils":
             break  # our own private file; its package shows what it holds
         public.append(part)
-    for module in dict.fromkeys((".".join(public), _PYTORCH)):
+    for module in dict.fromkeys((".".join(public), _PYTORCH, *_FACES_OF_OPS)):
         try:
             if _exactly(module, name) is value:
-                return module, name
+                return _OTHER_FILES.get(module, module), name
         except (ModuleNotFoundError, AttributeError):
             continue
     return None
