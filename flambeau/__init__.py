@@ -49,6 +49,7 @@ from ._ops.choosing import *  # noqa: F403
 from ._ops.creation import *  # noqa: F403
 from ._ops.einsum import *  # noqa: F403
 from ._ops.elementary import *  # noqa: F403
+from ._ops.factories import *  # noqa: F403
 from ._ops.gathering import *  # noqa: F403
 from ._ops.joining import *  # noqa: F403
 from ._ops.masks import *  # noqa: F403
@@ -67,11 +68,14 @@ from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods
 from . import autograd, fft, linalg, random  # noqa: F401
 from . import serialization, storage  # noqa: F401
 from ._install import install_as_torch
+from .amp import autocast
+from .amp._state import *  # noqa: F403
 from .serialization import load, save
 from .storage import *  # noqa: F403
 from ._tensor.interop import asarray, from_dlpack, frombuffer, to_dlpack
 from ._tensor.printing import set_printoptions
 from ._tensor.size import Size
+from . import amp, backends, cpu, cuda, func, multiprocessing, nn, optim, utils  # noqa: F401
 from .random import (
     Generator,
     default_generator,
