@@ -59,11 +59,10 @@ class SharedMapping(mmap.mmap):
 def mapping_of(array: np.ndarray) -> SharedMapping | None:
     """The shared mapping that an array lies in, if any."""
     owner: Any = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    if isinstance(owner, memoryview):
-        owner = owner.obj
-    return owner if isinstance(owner, SharedMapping) else None
+    while owner is not None and not isinstance(owner, SharedMapping):
+        # as_strided puts an object of its own between two arrays; it has a base too
+        owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
+    return owner
 
 
 @method()

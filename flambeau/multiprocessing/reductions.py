@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import DupFd, ForkingPickler
 from typing import Any
 
@@ -29,6 +30,9 @@ def reduce_storage(storage: UntypedStorage) -> tuple[Any, ...]:
     mapping = mapping_of(memory)
     if mapping is None:
         mapping = SharedMapping.with_contents(memory)
+        starting = get_spawning_popen()
+        if starting is not None:  # it takes the descriptor along later, when it starts
+            vars(starting).setdefault("shared_mappings", []).append(mapping)
     return rebuild_storage, (DupFd(mapping.descriptor), len(mapping))
 
 
