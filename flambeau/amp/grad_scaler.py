@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flambeau
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau._engine.base import dtypes
-from flambeau.optim.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from flambeau.optim.optimizer import Optimizer
 
 __all__ = ["GradScaler", "OptState"]
 

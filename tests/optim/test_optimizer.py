@@ -191,7 +191,7 @@ def test_differentiable_adam_through_two_steps():
         updated = start.clone()
         optimizer = Adam([updated], lr=0.1, differentiable=True, amsgrad=True)
         for _ in range(2):
-            updated.grad = updated * updated
+            updated.grad = start * start
             optimizer.step()
         return updated
 
