@@ -137,8 +137,8 @@ def _grouped(params: Sequence[Tensor], has_biases: bool, projected: bool) -> lis
     for start in range(0, len(params), size):
         part = list(params[start : start + size])
         projection = part.pop() if projected else None
-        biases = part[2:] if has_biases else (None, None)
-        groups.append(Weights(part[0], part[1], *biases, projection))
+        biases: list[Any] = part[2:] if has_biases else [None, None]
+        groups.append(Weights(part[0], part[1], biases[0], biases[1], projection))
     return groups
 
 

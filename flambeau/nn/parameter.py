@@ -29,7 +29,7 @@ def _sharing(cls: type, data: Tensor, requires_grad: bool) -> Any:
     """A leaf of class ``cls`` over the memory of ``data``."""
     if requires_grad and data._array.dtype.kind in "biu":
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-    leaf = new(cls)
+    leaf: Any = new(cls)
     leaf._array = data._array
     leaf._storage = storage_of(data)
     leaf._device = data._device
@@ -135,7 +135,7 @@ class UninitializedTensorMixin:
     def _hollow(cls, requires_grad: bool, device: Any, dtype: dtypes.dtype | None) -> Any:
         from flambeau._ops.creation import empty
 
-        hollow = new(cls)
+        hollow: Any = new(cls)
         hollow._placeholder = empty(0, device=device, dtype=dtype)
         mark_requires_grad(hollow, requires_grad)
         return hollow
@@ -151,15 +151,13 @@ class UninitializedTensorMixin:
 
         before = self._placeholder
         data = empty(tuple(shape), device=device or before.device, dtype=dtype or before.dtype)
-        self.__class__ = self.cls_to_become  # type: ignore[assignment]
-        del self._placeholder
-        self._array = data._array
-        self._storage = storage_of(data)
-        self._device = data._device
-        mark_requires_grad(self, self._requires_grad)  # type: ignore[arg-type]
+        grown: Any = self
+        grown.__class__ = self.cls_to_become
+        del grown._placeholder
+        grown._array, grown._storage, grown._device = data._array, storage_of(data), data._device
+        mark_requires_grad(grown, grown._requires_grad)
 
-    @property
-    def _array(self) -> Any:
+    def _refuse(self) -> Any:
         raise ValueError(
             "Attempted to use an uninitialized parameter. This error happens when you are using a "
             "`LazyModule` or explicitly manipulating "
@@ -167,6 +165,8 @@ class UninitializedTensorMixin:
             "`forward` with a dummy batch to initialize the parameters before calling torch "
             "functions"
         )
+
+    _array: Any = property(_refuse)
 
     @property
     def shape(self) -> Any:

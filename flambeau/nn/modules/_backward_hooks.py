@@ -173,7 +173,7 @@ def add_legacy_hooks(module: Any, result: Any) -> None:
         return
     first = result
     while not isinstance(first, Tensor):
-        values = first.values() if isinstance(first, dict) else first
+        values = list(first.values() if isinstance(first, dict) else first)
         first = next((value for value in values if isinstance(value, Tensor)), values[0])
     if first.grad_fn is not None:
         for hook in hooks:

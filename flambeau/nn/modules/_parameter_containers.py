@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.nn.modules.module import Module
-from flambeau.nn.modules.utils import typename
+from flambeau.nn.modules.utils import check_pair, typename
 from flambeau.nn.parameter import Parameter
 
 __all__ = ["ParameterDict", "ParameterList"]
@@ -207,16 +207,7 @@ class ParameterDict(Module):
         elif isinstance(parameters, Mapping):
             pairs = sorted(parameters.items())
         for place, pair in enumerate(pairs):
-            if not isinstance(pair, Iterable):
-                raise TypeError(
-                    f"ParameterDict update sequence element #{place} should be Iterable; is "
-                    + type(pair).__name__
-                )
-            if len(pair) != 2:
-                raise ValueError(
-                    f"ParameterDict update sequence element #{place} has length {len(pair)}; "
-                    "2 is required"
-                )
+            check_pair("ParameterDict", place, pair)
             self[pair[0]] = pair[1]
 
     def extra_repr(self) -> str:

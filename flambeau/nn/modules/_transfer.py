@@ -26,7 +26,7 @@ def parse_to(*args: Any, **kwargs: Any) -> tuple[Device | None, dtypes.dtype | N
     if "copy" in kwargs:
         raise RuntimeError(".to() does not accept copy argument")
     head, rest = (args[0], args[1:]) if args else (None, ())
-    names = ("device", "dtype", "non_blocking")
+    names: tuple[str, ...] = ("device", "dtype", "non_blocking")
     if isinstance(head, dtypes.dtype):
         names = ("dtype", "non_blocking")
     elif isinstance(head, Tensor):

@@ -139,7 +139,7 @@ class RReLU(ShowsFields):
 class Hardtanh(ShowsFields):
     """``x`` clipped to ``[min_val, max_val]``."""
 
-    _shown = ("min_val", "max_val")
+    _shown: tuple[str, ...] = ("min_val", "max_val")
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from typing import Any, Self, overload
 
 from flambeau.nn.modules._parameter_containers import ParameterDict, ParameterList
 from flambeau.nn.modules.module import Module
+from flambeau.nn.modules.utils import check_pair
 
 __all__ = [
     "Container",
@@ -291,14 +292,5 @@ class ModuleDict(Module):
         if isinstance(modules, Mapping | ModuleDict):
             modules = modules.items()
         for place, pair in enumerate(modules):
-            if not isinstance(pair, Iterable):
-                raise TypeError(
-                    f"ModuleDict update sequence element #{place} should be Iterable; is "
-                    + type(pair).__name__
-                )
-            if len(pair) != 2:
-                raise ValueError(
-                    f"ModuleDict update sequence element #{place} has length {len(pair)}; "
-                    "2 is required"
-                )
+            check_pair("ModuleDict", place, pair)
             self[pair[0]] = pair[1]

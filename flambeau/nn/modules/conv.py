@@ -63,6 +63,8 @@ class _ConvNd(Module):
 
     dims: int
     transposed = False
+    weight: Any
+    bias: Any
 
     def _set_up(
         self,
@@ -329,6 +331,9 @@ class ConvTranspose3d(_ConvTransposeNd):
 class _LazyConvXdMixin(LazyModuleMixin):
     """A convolution that learns ``in_channels`` from its first input."""
 
+    weight: Any
+    bias: Any
+
     def __init__(self, out_channels: int, kernel_size: Size, *args: Any, **kwargs: Any) -> None:
         super().__init__(0, 0, kernel_size, *args, **kwargs)
         self.out_channels = out_channels
@@ -342,7 +347,7 @@ class _LazyConvXdMixin(LazyModuleMixin):
 
     def reset_parameters(self) -> None:
         if not self.has_uninitialized_params() and self.in_channels != 0:
-            super().reset_parameters()
+            super().reset_parameters()  # type: ignore[misc]
 
     def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
         if not self.has_uninitialized_params():

@@ -7,7 +7,7 @@ from typing import Any
 
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.nn import functional as F
-from flambeau.nn.modules.batchnorm import _LazyNormBase, _NormBase
+from flambeau.nn.modules.batchnorm import _LazyNormBase, _NormBase, check_input_dims
 
 __all__ = [
     "InstanceNorm1d",
@@ -40,9 +40,8 @@ class _InstanceNorm(_NormBase):
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
 
-    @property
-    def _allowed_dims(self) -> tuple[int, ...]:
-        return (self.dims + 1, self.dims + 2)
+    def _check_input_dim(self, input: Tensor) -> None:
+        check_input_dims(input, (self.dims + 1, self.dims + 2))
 
     def _channel_dim(self, input: Tensor) -> int:
         return input.dim() - self.dims - 1

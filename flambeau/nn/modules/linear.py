@@ -73,7 +73,7 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
-        own = self._parameters
+        own: dict[str, Any] = self._parameters
         try:
             # Far quicker than self.weight, which Python looks up in three places first.
             weight, bias = own["weight"], own["bias"]

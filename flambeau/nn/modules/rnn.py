@@ -207,20 +207,21 @@ class RNNBase(Module):
             raise ValueError(
                 f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead"
             )
-        batched = input.dim() == 3
+        steps: Tensor = input
+        batched = steps.dim() == 3
         batch_dim = 0 if self.batch_first else 1
         if hx is not None:
-            self._require_state_dims(hx, input.dim(), "batched" if batched else "unbatched")
+            self._require_state_dims(hx, steps.dim(), "batched" if batched else "unbatched")
         if not batched:
-            input = input.unsqueeze(batch_dim)
+            steps = steps.unsqueeze(batch_dim)
             if hx is not None:
                 hx = self._map_state(lambda part: part.unsqueeze(1), hx)
-        batch = input.size(batch_dim)
+        batch = steps.size(batch_dim)
         if hx is None:
-            hx = self._zero_state(batch, input)
-        self.check_input(input, None)
-        self.check_forward_args(input, hx, batch)
-        output, final = self._run(input, hx, self.batch_first)
+            hx = self._zero_state(batch, steps)
+        self.check_input(steps, None)
+        self.check_forward_args(steps, hx, batch)
+        output, final = self._run(steps, hx, self.batch_first)
         if not batched:
             output = output.squeeze(batch_dim)
             final = self._map_state(lambda part: part.squeeze(1), final)

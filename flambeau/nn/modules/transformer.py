@@ -233,13 +233,14 @@ class TransformerEncoder(Module):
         output = src
         for layer in self.layers:
             output = layer(output, mask, src_key_padding_mask, causal)
-        if self._drops_padding(src, mask, src_key_padding_mask):
-            output = output.masked_fill(src_key_padding_mask.unsqueeze(-1), 0.0)
+        padding = src_key_padding_mask
+        if padding is not None and self._drops_padding(src, mask, padding):
+            output = output.masked_fill(padding.unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)
 
-    def _drops_padding(self, src: Tensor, mask: Tensor | None, padding: Tensor | None) -> bool:
+    def _drops_padding(self, src: Tensor, mask: Tensor | None, padding: Tensor) -> bool:
         """Whether PyTorch would run on nested tensors here, which hold no padded steps."""
-        if padding is None or not self.use_nested_tensor or mask is not None or src.dim() != 3:
+        if not self.use_nested_tensor or mask is not None or src.dim() != 3:
             return False
         if self.training or padding.is_floating_point():
             return False

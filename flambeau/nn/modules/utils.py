@@ -20,6 +20,20 @@ def typename(value: Any) -> str:
     return kind.__qualname__ if module in ("builtins", "") else f"{module}.{kind.__qualname__}"
 
 
+def check_pair(owner: str, place: int, pair: Any) -> None:
+    """Raise unless element number ``place`` of what updates an ``owner`` is a pair."""
+    if not isinstance(pair, Iterable):
+        raise TypeError(
+            f"{owner} update sequence element #{place} should be Iterable; is "
+            + type(pair).__name__
+        )
+    count = len(pair)  # type: ignore[arg-type]
+    if count != 2:
+        raise ValueError(
+            f"{owner} update sequence element #{place} has length {count}; 2 is required"
+        )
+
+
 def _ntuple(length: int, name: str) -> Callable[[Any], tuple]:
     def parse(value: Any) -> tuple:
         if isinstance(value, Iterable):

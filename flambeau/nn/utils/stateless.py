@@ -121,17 +121,18 @@ def _tied(own: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Tensor]
 @contextmanager
 def _swapped(module: Module, own: dict, given: dict[str, Tensor]) -> Iterator[None]:
     """Put the tensors into the member tables for a while."""
-    changed = []
+    changed: list[tuple[dict[str, Any], str, Any]] = []
     try:
         for path, value in given.items():
             if path not in own:
                 continue
             owner_path, _, name = path.rpartition(".")
             owner = module.get_submodule(owner_path)
-            table = owner._parameters if name in owner._parameters else owner._buffers
+            own_parameter = name in owner._parameters
+            table: dict[str, Any] = owner._parameters if own_parameter else owner._buffers
             changed.append((table, name, table[name]))
             table[name] = value
         yield
     finally:
-        for table, name, value in reversed(changed):
-            table[name] = value
+        for table, name, before in reversed(changed):
+            table[name] = before

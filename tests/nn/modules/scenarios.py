@@ -25,7 +25,7 @@ def plain(value: Any) -> Any:
     if hasattr(value, "detach"):
         return plain(value.detach().tolist())
     if isinstance(value, float):
-        return float(f"{value:.5g}")
+        return "nan" if value != value else float(f"{value:.5g}")
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
