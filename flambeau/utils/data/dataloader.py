@@ -27,6 +27,14 @@ _FIXED = frozenset(
 )
 
 
+def __getattr__(name: str) -> Any:
+    if name == "_MultiProcessingDataLoaderIter":  # other packages look for it here
+        from ._utils.multiprocess import _MultiProcessingDataLoaderIter
+
+        return _MultiProcessingDataLoaderIter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 class _InfiniteConstantSampler(Sampler[None]):
     """The index of an iterable dataset: None, for ever."""
 

@@ -76,6 +76,10 @@ class WorkerPool:
             self.channels[worker_id].send(message)
         except (BrokenPipeError, ConnectionResetError):
             self._report_death(worker_id)
+        except BaseException:
+            # Ctrl-C in the middle of a message, or an index that cannot be pickled.
+            self.close()
+            raise
 
     def receive(self, timeout: float | None) -> Any:
         """The next message of any worker; None if none comes within `timeout` seconds.
