@@ -44,6 +44,7 @@ from ._engine.base.formats import (
     preserve_format,
     strided,
 )
+from ._engine.base.limits import finfo, iinfo
 from ._engine.base.promotion import can_cast, promote_types
 from ._ops.choosing import *  # noqa: F403
 from ._ops.creation import *  # noqa: F403
