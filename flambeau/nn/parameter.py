@@ -66,17 +66,15 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
             data = _no_data()
-        if type(data) is Tensor or isinstance(data, cls) and type(data) is cls:
-            return _sharing(cls, data, requires_grad)
         if not isinstance(data, Tensor):
             raise TypeError(
                 f"Parameter(): argument 'data' must be Tensor, not {type(data).__name__}"
             )
-        leaf = data.detach().requires_grad_(requires_grad)
-        if type(leaf) is Tensor or isinstance(data, Parameter) and type(data) is Parameter:
+        if type(data) in (Tensor, Parameter, cls):
             return _sharing(cls, data, requires_grad)
+        leaf = _sharing(type(data), data, requires_grad)
         leaf._is_param = True
-        return leaf  # type: ignore[return-value]
+        return leaf
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Everything is done in ``__new__``."""

@@ -14,7 +14,8 @@ GOLDEN = Path(__file__).with_name("nn_modules.json")
 def main() -> None:
     import torch
 
-    from tests.nn.modules import containers, hooks, layers, numbers  # noqa: F401 - they fill SCENARIOS
+    # importing these fills SCENARIOS
+    from tests.nn.modules import containers, hooks, layers, numbers  # noqa: F401
     from tests.nn.modules.scenarios import SCENARIOS, record
     from tests.nn.utils import scenarios as _utils  # noqa: F401
 

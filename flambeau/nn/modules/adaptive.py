@@ -11,6 +11,7 @@ from flambeau.nn import functional as F
 from flambeau.nn.modules.container import ModuleList, Sequential
 from flambeau.nn.modules.linear import Linear
 from flambeau.nn.modules.module import Module
+from flambeau.nn.utils.rnn import invert_permutation
 
 __all__ = ["AdaptiveLogSoftmaxWithLoss"]
 
@@ -130,8 +131,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 part = cluster.gather(1, column) + gate.unsqueeze(1)
             parts.append(part.squeeze(1))
             rows.append(chosen)
-        order = cat(rows).argsort()
-        return cat(parts)[order]
+        return cat(parts)[invert_permutation(cat(rows))]
 
     def _get_full_log_prob(self, input: Tensor, head_output: Tensor) -> Tensor:
         """Log-probabilities of all classes."""
