@@ -18,6 +18,7 @@ from .._ops.nn.embedding import *  # noqa: F403
 from .._ops.nn.fold import *  # noqa: F403
 from .._ops.nn.interpolation import *  # noqa: F403
 from .._ops.nn.linear import *  # noqa: F403
+from .._ops.nn.linear_cross_entropy import *  # noqa: F403
 from .._ops.nn.losses import *  # noqa: F403
 from .._ops.nn.normalization import *  # noqa: F403
 from .._ops.nn.padding import *  # noqa: F403

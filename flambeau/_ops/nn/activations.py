@@ -122,7 +122,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return finished(input, result, inplace, "leaky_relu")
 
 
-@op(namespace="nn.functional", label="PreluKernelBackward0")
+@op(namespace="nn.functional", method=True, label="PreluKernelBackward0")
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where x > 0, else weight * x; one weight, or one a channel (dimension 1).
 
@@ -158,7 +158,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return P.where(P.gt(input, 0), input, P.mul(input, slope))
 
 
-@op(namespace="nn.functional")
+@op(namespace="nn.functional", out=True)
 @in_float32
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x * Phi(x), with Phi the normal distribution's cumulative function.
@@ -212,7 +212,7 @@ def _softplus(x: Tensor) -> Tensor:
     return P.add(P.where(positive, x, 0), P.log1p(P.exp(shrinking)))
 
 
-@op(namespace="nn.functional")
+@op(namespace="nn.functional", out=True)
 @in_float32
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """log(1 + e^(beta x)) / beta; x itself where beta * x exceeds `threshold`."""
@@ -224,7 +224,7 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     return P.where(P.gt(scaled, float(threshold)), input, soft)
 
 
-@op(namespace="nn.functional", label="LogSigmoidBackward0")
+@op(namespace="nn.functional", out=True, label="LogSigmoidBackward0")
 @in_float32
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(x)), elementwise, accurate for large |x|."""
@@ -256,7 +256,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return finished(input, _hardswish(input), inplace, "hardswish")
 
 
-@op(namespace="nn.functional")
+@op(namespace="nn.functional", method=True, out=True)
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > lambd, else 0."""
     check_floating("hardshrink_cpu", input)
@@ -265,7 +265,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return P.where(inside, 0, input)
 
 
-@op(namespace="nn.functional")
+@op(namespace="nn.functional", out=True)
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards zero by lambd, and 0 within [-lambd, lambd].
 

@@ -32,6 +32,10 @@ Ints = tuple[int, ...]
 def _output_size(name: str, input: Tensor, rank: int, given: Any) -> Ints:
     """The wanted size; None keeps the input's."""
     shape = input._array.shape
+    if isinstance(given, (tuple, list)) and len(shape) <= len(given):
+        raise ValueError(
+            f"{name}: Input dimension should be at least {len(given) + 1}, got {list(shape)}"
+        )
     if len(shape) not in (rank + 1, rank + 2):
         raise RuntimeError(
             f"{name}(): Expected {rank + 1}D or {rank + 2}D tensor, but got {list(shape)}"

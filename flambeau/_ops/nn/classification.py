@@ -342,6 +342,8 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     rows, batched = _as_rows("multi_margin_loss", input)
     samples, classes = rows._array.shape
+    if weight is not None and weight._array.ndim != 1:
+        raise ValueError("weight must be one-dimensional")
     if weight is not None and weight._array.shape != (classes,):
         raise RuntimeError(
             f"multi_margin_loss: inconsistent weight size, expected {classes} but got "

@@ -83,11 +83,6 @@ def _check_shapes(
     """Numbers of dimensions, channels and biases; `input` is a batch already."""
     shape, w = input._array.shape, weight._array.shape
     _require(groups > 0, "non-positive groups is not supported")
-    if len(w) != len(shape):
-        raise RuntimeError(
-            f"{name}: expected a weight of {len(shape)} dimensions, but got weight of size "
-            f"{list(w)} and input of size {list(shape)}"
-        )
     if not transposed and (w[0] < groups or w[0] % groups):
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, "
@@ -109,8 +104,14 @@ def _check_shapes(
         )
 
 
-def _batched(name: str, input: Tensor, rank: int) -> tuple[Tensor, bool]:
+def _batched(name: str, input: Tensor, weight: Tensor, rank: int) -> tuple[Tensor, bool]:
+    """The input as a batch, and whether it came as one."""
     shape = input._array.shape
+    if weight._array.ndim != rank + 2:
+        raise RuntimeError(
+            f"{name}: expected a weight of {rank + 2} dimensions, but got weight of size "
+            f"{list(weight._array.shape)} and input of size {list(shape)}"
+        )
     if len(shape) == rank + 2:
         return input, True
     if len(shape) != rank + 1:
@@ -139,13 +140,13 @@ def _convolve(
     dilation: Any,
     groups: int,
 ) -> Tensor:
-    x, batched = _batched(name, input, rank)
+    x, batched = _batched(name, input, weight, rank)
     _check_types(input, weight, bias)
     kernel = weight._array.shape[2:]
     steps = _numbers("stride", stride, len(kernel))
-    _require(min(steps, default=1) > 0, "non-positive stride is not supported")
+    _require(min(steps) > 0, "non-positive stride is not supported")
     spread = _numbers("dilation", dilation, len(kernel))
-    _require(min(spread, default=1) > 0, "non-positive dilation is not supported")
+    _require(min(spread) > 0, "non-positive dilation is not supported")
     pairs = _padding(padding, kernel, steps, spread)
     _check_shapes(name, x, weight, bias, groups, False)
     padded = [n + low + high for n, (low, high) in zip(x._array.shape[2:], pairs, strict=True)]
@@ -175,16 +176,16 @@ def _transpose(
     groups: int,
     dilation: Any,
 ) -> Tensor:
-    x, batched = _batched(name, input, rank)
+    x, batched = _batched(name, input, weight, rank)
     _check_types(input, weight, bias)
     kernel = weight._array.shape[2:]
     steps = _numbers("stride", stride, len(kernel))
-    _require(min(steps, default=1) > 0, "non-positive stride is not supported")
+    _require(min(steps) > 0, "non-positive stride is not supported")
     spread = _numbers("dilation", dilation, len(kernel))
-    _require(min(spread, default=1) > 0, "non-positive dilation is not supported")
+    _require(min(spread) > 0, "non-positive dilation is not supported")
     pairs = _padding(padding, kernel, steps, spread)
     extra = _numbers("output_padding", output_padding, len(kernel))
-    _require(min(extra, default=0) >= 0, "negative output_padding is not supported")
+    _require(min(extra) >= 0, "negative output_padding is not supported")
     _check_shapes(name, x, weight, bias, groups, True)
     for e, s, d in zip(extra, steps, spread, strict=True):
         _require(
@@ -198,7 +199,7 @@ def _transpose(
             x._array.shape[2:], steps, pairs, spread, kernel, extra, strict=True
         )
     )
-    if min(size, default=1) <= 0:
+    if min(size) <= 0:
         raise RuntimeError(
             f"Given input size per channel: ({_by(x._array.shape[2:])}). Calculated output size "
             f"per channel: ({_by(size)}). Output size is too small"

@@ -62,6 +62,7 @@ def ctc_loss(
         )
     table = _padded_targets(targets, lengths, samples, blank)
     loss = _negative_log_likelihood(log_probs, table, inputs, lengths, blank)
+    loss = loss + _normalization_slope(log_probs, inputs)
     if zero_infinity:
         loss = P.where(P.eq(loss, float("inf")), 0, loss)
     if reduction == "mean":
@@ -109,6 +110,16 @@ def _padded_targets(
     for line, row in zip(table, rows, strict=True):
         line[: len(row)] = row
     return table
+
+
+def _normalization_slope(log_probs: Tensor, inputs: np.ndarray) -> Tensor:
+    """Zeros whose gradient is exp(log_probs).
+
+    PyTorch adds that to the gradient: what log_softmax's own backward takes away again.
+    """
+    within = np.arange(log_probs._array.shape[0])[:, None, None] < inputs[:, None]
+    total = P.where(wrap(within), P.exp(log_probs), 0).sum((0, 2))
+    return total - total.detach()
 
 
 def _negative_log_likelihood(

@@ -22,8 +22,7 @@ def vector_norm(x: Tensor, p: float, dim: int, keepdim: bool) -> Tensor:
     size = x.abs()
     dims = (wrap_dim(dim, x._array.ndim),) if x._array.ndim else ()
     if p == 0:
-        counted = P.convert(P.ne(size, 0), dtype=size._array.dtype)
-        return P.sum(counted, dims=dims, keepdim=keepdim)
+        return P.sum(P.sign(size), dims=dims, keepdim=keepdim)
     if p in (np.inf, -np.inf):
         extreme = P.amax if p > 0 else P.amin
         return extreme(size, dims=dims, keepdim=keepdim)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.inplace import write_
-from ..._engine.autograd.mode import no_grad
+from ..._engine.autograd.mode import is_grad_enabled, no_grad
 from ..._engine.autograd.tensor import Tensor, wrap
 from ..creation import arange
 from ..declare import op
@@ -82,8 +82,12 @@ def _padding_row(padding_idx: int | None, rows: int, name: str) -> int | None:
     return padding_idx % rows
 
 
-def _refuse_sparse(sparse: bool) -> None:
-    if sparse:
+def _check_table(weight: Tensor, sparse: bool) -> None:
+    if weight._array.ndim != 2:
+        raise RuntimeError(
+            f"'weight' must be 2-D, got a weight of shape {list(weight._array.shape)}"
+        )
+    if sparse and weight._requires_grad and is_grad_enabled():
         raise NotImplementedError(
             "sparse gradients are not available in flambeau: pass sparse=False"
         )
@@ -105,14 +109,14 @@ def embedding(
         padding_idx: a row that gets no gradient.
         max_norm: rows looked up are first scaled down to this norm, in place.
         scale_grad_by_freq: divide each row's gradient by how often it was looked up.
-        sparse: sparse gradients are not available.
+        sparse: no difference to the result; sparse gradients are not available.
 
     Raises:
         IndexError: an index beyond the table.
         RuntimeError: indices that are no integers.
-        NotImplementedError: sparse=True.
+        NotImplementedError: sparse=True where a gradient is wanted.
     """
-    _refuse_sparse(sparse)
+    _check_table(weight, sparse)
     padding = _padding_row(padding_idx, weight._array.shape[0], "embedding")
     _check_indices("embedding", input)
     if max_norm is not None:
@@ -147,9 +151,8 @@ def embedding_bag(
 
     Raises:
         ValueError, RuntimeError: shapes or options do not fit.
-        NotImplementedError: sparse=True, or weights with another mode.
+        NotImplementedError: sparse=True where a gradient is wanted, or weights with another mode.
     """
-    _refuse_sparse(sparse)
     if weight._array.dtype == np.int64 and input._array.dtype.kind in "fV":
         warnings.warn(
             "Argument order of nn.functional.embedding_bag was changed. Usage "
@@ -158,6 +161,7 @@ def embedding_bag(
             stacklevel=3,
         )
         input, weight = weight, input
+    _check_table(weight, sparse)
     weights = per_sample_weights
     if weights is not None and weights._array.shape != input._array.shape:
         raise ValueError(

@@ -10,7 +10,7 @@ from ..promote import dtype_of
 __all__ = ["bilinear", "linear"]
 
 
-@op(namespace="nn.functional", label="AddmmBackward0")
+@op(namespace="nn.functional", out=True, label="AddmmBackward0")
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight^T + bias.
 

@@ -88,6 +88,8 @@ def batch_norm(
         RuntimeError: sizes do not fit, or evaluation without running statistics.
     """
     shape = input._array.shape
+    if prod(shape) == 0:
+        return _scaled(input.clone(), None, None)
     if len(shape) < 2:
         raise IndexError(
             "Dimension out of range (expected to be in range of [-1, 0], but got 1): batch_norm "

@@ -143,5 +143,8 @@ _POSITIONS = {
 
 @functools.lru_cache(maxsize=256)
 def _taps(mode: str, size: int, low: int, high: int) -> Taps:
-    places = np.arange(-low, size + high)
-    return Taps(size, _POSITIONS[mode](places, size), None, np.arange(len(places)))
+    cut = -min(low, 0) if mode == "circular" else 0
+    # wrapping around sees only what negative widths leave
+    kept = size - cut + min(high, 0) if mode == "circular" else size
+    places = np.arange(-low - cut, size - cut + high)
+    return Taps(size, _POSITIONS[mode](places, kept) + cut, None, np.arange(len(places)))

@@ -274,7 +274,7 @@ def _avg_pool(rank: int) -> Callable[..., Tensor]:
     function.__name__ = function.__qualname__ = name
     divisor = "\n        divisor_override: divide the sums by this number instead."
     function.__doc__ = _AVG_DOC.format(rank=rank, sizes=_SIZES[rank], divisor=divisor)
-    return op(namespace="nn.functional")(function)
+    return op(namespace="nn.functional", out=True)(function)
 
 
 avg_pool1d.__doc__ = _AVG_DOC.format(rank=1, sizes="L", divisor="")
