@@ -46,6 +46,8 @@ def _fresh_main() -> ModuleType:
     main.__dict__.update(__builtins__=builtins, __annotations__={})
     vars(sys)["_flambeau_launcher"] = sys.modules["__main__"]  # keeps our own frames' module alive
     sys.modules["__main__"] = main
+    if "__mp_main__" in sys.modules:  # multiprocessing's second name for it, set at its import
+        sys.modules["__mp_main__"] = main
     return main
 
 

@@ -7,6 +7,7 @@ storage. `UntypedStorage` is that memory as bytes; `TypedStorage` and the classe
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -60,6 +61,25 @@ class UntypedStorage:
         self._core, self.device = Storage(memory), resolve(device)
 
     @classmethod
+    def from_file(
+        cls, filename: str | os.PathLike, shared: bool = False, nbytes: int = 0
+    ) -> UntypedStorage:
+        """A storage over the first `nbytes` bytes of a file, read when they are first touched.
+
+        Args:
+            filename: the file.
+            shared: writing reaches the file, which is made or made longer if need be.
+            nbytes: how many bytes.
+        """
+        if not nbytes:
+            return cls()
+        if shared and (not os.path.exists(filename) or os.path.getsize(filename) < nbytes):
+            with open(filename, "ab") as stream:
+                stream.truncate(nbytes)
+        mapped = np.memmap(filename, np.uint8, "r+" if shared else "c", shape=(nbytes,))
+        return cls._of_memory(mapped.view(np.ndarray))
+
+    @classmethod
     def _of_memory(cls, memory: np.ndarray, where: Device = CPU) -> UntypedStorage:
         """A storage over a one-dimensional uint8 array, without a copy."""
         return cls._of_core(Storage(memory), where)
@@ -79,8 +99,16 @@ class UntypedStorage:
         return _as_bytes(self._core)
 
     @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return self._readable().__array_interface__
+
+    @property
     def _cdata(self) -> int:
         return id(self._core)
+
+    def untyped(self) -> UntypedStorage:
+        """This storage."""
+        return self
 
     def nbytes(self) -> int:
         """Number of bytes."""

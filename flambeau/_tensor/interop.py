@@ -231,6 +231,8 @@ def _shared(obj: Any, d: dtype | None) -> Tensor | None:
         return from_numpy(obj)
     if isinstance(obj, np.generic):
         return None
+    if hasattr(obj, "__array_interface__"):  # a storage, or another library's array
+        return from_numpy(np.asarray(obj))
     if hasattr(obj, "__dlpack__"):
         return from_dlpack(obj)
     if isinstance(obj, (bytes, bytearray, memoryview)):

@@ -127,6 +127,24 @@ class TestStorages:
         assert ft.UntypedStorage(3).tolist() == [0, 0, 0]
         assert ft.TypedStorage([1], dtype=ft.int8).dtype is ft.int8
 
+    def test_as_arrays_and_tensors(self):
+        import numpy as np
+
+        storage = ft.zeros(2).untyped_storage()
+        ft.asarray(storage)[3] = 63
+        np.asarray(storage)[2] = 128
+        assert storage.tolist() == [0, 0, 128, 63, 0, 0, 0, 0]
+
+    def test_of_a_file(self, tmp_path):
+        path = tmp_path / "bytes"
+        path.write_bytes(bytes(range(8)))
+        private = ft.UntypedStorage.from_file(path, nbytes=4)
+        private[0] = 9
+        assert private.tolist() == [9, 1, 2, 3] and path.read_bytes()[0] == 0
+        shared = ft.UntypedStorage.from_file(str(path), shared=True, nbytes=10)
+        shared[0] = 9
+        assert path.read_bytes()[0] == 9 and path.stat().st_size == 10
+
     def test_meta(self):
         storage = ft.empty(3, device="meta").untyped_storage()
         assert storage.nbytes() == 12 and storage.data_ptr() == 0

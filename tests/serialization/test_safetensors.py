@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import flambeau as ft
 from flambeau.utils import safetensors as ours
 
+ROOT = Path(__file__).parents[2]
 library = pytest.importorskip("safetensors")
 
 
@@ -54,6 +58,26 @@ def test_damaged():
     for length in (0, 5, 20, len(data) - 1):
         with pytest.raises(library.SafetensorError):
             ours.load(data[:length])
+
+
+def test_the_librarys_own_face_for_pytorch(tmp_path):
+    """`safetensors.torch` imports torch, so it needs a process of its own."""
+    program = (
+        "import torch\n"
+        "from safetensors.torch import load_file, load_model, save_file, save_model\n"
+        "save_file({'a': torch.arange(3), 'b': torch.ones(2, dtype=torch.bfloat16)}, 'a')\n"
+        "found = load_file('a')\n"
+        "assert found['a'].tolist() == [0, 1, 2] and found['b'].dtype is torch.bfloat16\n"
+        "model = torch.nn.Linear(2, 1)\n"
+        "save_model(model, 'b')\n"
+        "print(load_model(model, 'b'))\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "-m", "flambeau", "run", "program.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "(set(), [])\n", done.stderr
 
 
 def test_without_the_library(monkeypatch):
