@@ -45,8 +45,9 @@ class _Run:
     def make(self) -> Any:
         groups: Any = [{"params": [self.parameters[0]]}, {"params": [self.parameters[1]]}]
         if self.name == "LBFGS":
-            groups = self.parameters  # it takes one group only
-        elif not isinstance(self.options.get("lr"), self.namespace.Tensor):
+            # It takes one group only. At the minimum rounding alone would steer it: stop before.
+            return self.namespace.optim.LBFGS(self.parameters, **{"max_iter": 2, **self.options})
+        if not isinstance(self.options.get("lr"), self.namespace.Tensor):
             groups[1]["lr"] = 0.02
         return getattr(self.namespace.optim, self.name)(groups, **self.options)
 

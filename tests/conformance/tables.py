@@ -74,7 +74,12 @@ LOOSENED = {
     "triangular_solve": (10.0, "condition number of the matrices"),
     "corrcoef": (10.0, "division by nearly equal sums"),
     "nn.functional.grid_sample": (10.0, "coordinates are rounded before interpolation"),
+    "nn.functional.ctc_loss": (5.0, "torch's own float32 gradient is off by 5e-5 (of 1)"),
     "grid_sampler*": (10.0, "coordinates are rounded before interpolation"),
+}
+
+LOOSENED_MODULES = {
+    "nn.CTCLoss": (5.0, "torch's own float32 gradient is off by 5e-5 (of 1)"),
 }
 
 EXCLUDED_MODULES: dict[str, str] = {}
