@@ -161,6 +161,11 @@ def _check_classes(
             f"{name}: Expected target size {[shape[0], *shape[2:]]}, got {list(wanted)}"
         )
     if weight is not None:
+        if weight._array.dtype != input._array.dtype:
+            raise RuntimeError(
+                f"{name}: expected scalar type {dtype_of(input).word} but found "
+                f"{dtype_of(weight).word} for the weight"
+            )
         _check_weight(name, input, weight, 1 if len(shape) > 1 else 0)
 
 

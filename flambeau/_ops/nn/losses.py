@@ -275,7 +275,9 @@ def _variances(input: Tensor, var: Tensor | float) -> Tensor:
         return var
     if given == shape[:-1]:
         return var.unsqueeze(-1)
-    if not (shape[:-1] == given[:-1] and given[-1] == 1):
+    # otherwise one variance for all along exactly one dimension
+    differing = [n for n, m in zip(given, shape, strict=False) if n != m]
+    if len(given) != len(shape) or differing != [1]:
         raise ValueError("var is of incorrect size")
     return var
 

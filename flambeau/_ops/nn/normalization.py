@@ -84,7 +84,7 @@ def batch_norm(
         momentum: how far the running statistics move.
 
     Raises:
-        ValueError: training with one value a channel.
+        ValueError: training with one value a channel, or with an eps that is not positive.
         RuntimeError: sizes do not fit, or evaluation without running statistics.
     """
     shape = input._array.shape
@@ -104,6 +104,8 @@ def batch_norm(
         shape[1], running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )
     check_floating("batch_norm", input)
+    if training and eps <= 0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     if not training:
         for name, t in (("running_mean", running_mean), ("running_var", running_var)):
             if t is None:
