@@ -17,7 +17,6 @@ import torch.distributions
 import torch.masked
 import torch.optim.swa_utils
 import torch.signal.windows
-import torch.utils.data
 
 for _name in list(sys.modules):
     if _name == "torch" or _name.startswith("torch."):
