@@ -47,6 +47,7 @@ from ._engine.base.formats import (
 from ._engine.base.limits import finfo, iinfo
 from ._engine.base.promotion import can_cast, promote_types
 from ._ops.choosing import *  # noqa: F403
+from ._ops.counting import *  # noqa: F403
 from ._ops.creation import *  # noqa: F403
 from ._ops.einsum import *  # noqa: F403
 from ._ops.elementary import *  # noqa: F403
@@ -62,6 +63,7 @@ from ._ops.reductions import *  # noqa: F403
 from ._ops.scans import *  # noqa: F403
 from ._ops.sampling import *  # noqa: F403
 from ._ops.shaping import *  # noqa: F403
+from ._ops.sorting import *  # noqa: F403
 from ._ops.splitting import *  # noqa: F403
 from ._ops.strided import *  # noqa: F403
 from ._ops.vectors import *  # noqa: F403

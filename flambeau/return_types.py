@@ -17,6 +17,7 @@ _ROWS = {
     "nanmedian": "values indices",
     "mode": "values indices",
     "histogram": "hist bin_edges",
+    "histogramdd": "hist bin_edges",
     "frexp": "mantissa exponent",
     "qr": "Q R",
     "geqrf": "a tau",

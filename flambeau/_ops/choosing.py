@@ -10,7 +10,6 @@ from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import check_writable, write_
 from .._engine.autograd.tensor import Tensor, wrap
 from .._engine.base import dtypes
-from .._engine.base.promotion import can_cast
 from .._engine.base.shapes import broadcast
 from . import shaping, splitting
 from .declare import method, op
@@ -101,7 +100,7 @@ def _fill_value(input: Tensor, value: Any) -> Tensor:
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value._array.ndim} dimension(s)."
         )
-    if not can_cast(dtype_of(value), d) and d.category == dtypes.BOOL:
+    if value._array.dtype.kind == "c" and not d.is_complex:
         raise RuntimeError(
             f"value cannot be converted to type {d.name} without overflow"
         )

@@ -25,7 +25,7 @@ __all__ = [
 
 def _check_index_dtype(name: str, index: Tensor, error: type[Exception] = RuntimeError) -> Tensor:
     """The index as int64; it must be int32 or int64."""
-    if index._array.dtype not in (np.int64, np.int32):
+    if index._array.size and index._array.dtype not in (np.int64, np.int32):
         raise error(
             f"{name}(): Expected dtype int32/int64 for index but got: {dtype_of(index).word}"
         )
@@ -99,18 +99,25 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     return P.gather(input, index, dim=at)
 
 
+def _vectors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """0-dim tensors as tensors of one element."""
+    return tuple(x if x._array.ndim else P.view(x, shape=(1,)) for x in tensors)
+
+
 def _scatter_operands(
     name: str, input: Tensor, dim: int, index: Tensor, source: Any
 ) -> tuple[int, Tensor, Tensor]:
+    """The dim, the index and the source, checked; the latter two are not 0-dim."""
     at = wrap_dim(dim, input._array.ndim)
     index = _check_index_dtype(name, index)
     if isinstance(source, Tensor):
         if source._array.dtype != input._array.dtype:
             raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
         _check_sizes(name, input, index, at, source)
-        return at, index, source
+        return (at, *_vectors(index, source))
     _check_sizes(name, input, index, at)
     value = wrap(np.array(_fitting(source, input), input._array.dtype))
+    (index,) = _vectors(index)
     return at, index, P.expand(value, shape=index._array.shape)
 
 
@@ -144,11 +151,24 @@ def scatter(
     if isinstance(source, Tensor) and value is not None and not source._array.ndim:
         source = source._array.item()
     at, index, source = _scatter_operands("scatter", input, dim, index, source)
-    if reduce is None:
-        return P.scatter(input, index, source, dim=at) if index._array.size else _copy(input)
-    if reduce not in _REDUCE_NAMES:
+    if reduce is not None and reduce not in _REDUCE_NAMES:
         raise RuntimeError("reduce argument must be either add or multiply.")
-    return _reduced(input, index, source, at, _REDUCE_NAMES[reduce])
+    return _written(input, index, source, at, _REDUCE_NAMES.get(reduce or ""))
+
+
+def _written(
+    input: Tensor, index: Tensor, source: Tensor, dim: int, reduce: str | None,
+    include_self: bool = True,
+) -> Tensor:  # fmt: skip
+    """The result of a scatter with operands that are in order."""
+    if not index._array.size:
+        return _copy(input)
+    (target,) = _vectors(input)
+    if reduce is None:
+        out = P.scatter(target, index, source, dim=dim)
+    else:
+        out = _scatter_reduced(target, index, source, dim, reduce, include_self)
+    return out if input._array.ndim else P.view(out, shape=())
 
 
 def _copy(t: Tensor) -> Tensor:
@@ -159,15 +179,7 @@ def _copy(t: Tensor) -> Tensor:
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of the tensor with src[i][j] added to out[index[i][j]][j] for dim 0, and so on."""
     at, index, source = _scatter_operands("scatter", input, dim, index, src)
-    return _reduced(input, index, source, at, "sum")
-
-
-def _reduced(input: Tensor, index: Tensor, source: Tensor, dim: int, reduce: str) -> Tensor:
-    if not index._array.size:
-        return _copy(input)
-    if reduce == "sum":
-        return P.scatter_add(input, index, source, dim=dim)
-    return P.scatter_reduce(input, index, source, dim=dim, reduce=reduce)
+    return _written(input, index, source, at, "sum")
 
 
 @op(method=True, inplace=True, out=True)
@@ -188,22 +200,22 @@ def scatter_reduce(
             f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
         )
     at, index, source = _scatter_operands("scatter", input, dim, index, src)
-    return _scatter_reduced(input, index, source, at, reduce, include_self)
+    return _written(input, index, source, at, reduce, include_self)
 
 
 def _scatter_reduced(
     input: Tensor, index: Tensor, source: Tensor, dim: int, reduce: str, include_self: bool
 ) -> Tensor:
-    if not index._array.size:
-        return _copy(input)
     if not include_self:
         start = P.full(
             shape=index._array.shape, value=_neutral(input, reduce), dtype=input._array.dtype
         )
         input = P.scatter(input, index, start, dim=dim)
-    if reduce != "mean":
-        return _reduced(input, index, source, dim, reduce)
-    total = _reduced(input, index, source, dim, "sum")
+    if reduce not in ("sum", "mean"):
+        return P.scatter_reduce(input, index, source, dim=dim, reduce=reduce)
+    total = P.scatter_add(input, index, source, dim=dim)
+    if reduce == "sum":
+        return total
     d = input._array.dtype
     ones = P.full(shape=index._array.shape, value=1, dtype=d)
     counts = P.full(shape=input._array.shape, value=int(include_self), dtype=d)
@@ -397,7 +409,16 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     size = (input._array.shape or (1,))[at]
     text = f"index {{index}} is out of bounds for dimension {at} with size {{size}}"
     _check_positions(index, size, text, low=-size)
-    return _put_along(input, at, shaping.ravel(index), value, accumulate=False)
+    return P.where(_chosen(index, size, at, input._array.ndim), value, input)
+
+
+def _chosen(index: Tensor, size: int, dim: int, ndim: int) -> Tensor:
+    """A mask, True at the positions `index` of a dimension; it broadcasts over the others."""
+    false, true = (P.full(shape=s, value=v, dtype=np.dtype(bool)) for s, v in (((size,), False),
+                                                                               ((), True)))
+    row = P.index_put(false, true, shaping.ravel(index), pattern=(True,), accumulate=False)
+    shape = tuple(size if d == dim else 1 for d in range(ndim))
+    return P.view(row, shape=shape)
 
 
 @op(method=True, inplace=True, out=True)
@@ -421,11 +442,10 @@ def index_reduce(
         raise RuntimeError("index_reduce(): self and source must have the same scalar type")
     _check_source("index_reduce", input, at, index, source)
     _check_positions(index, (input._array.shape or (1,))[at], "index out of range in self")
-    column = tuple(-1 if d == at else 1 for d in range(input._array.ndim))
-    if input._array.ndim:
-        wide = P.view(index, shape=tuple(index._array.size if n == -1 else n for n in column))
-        index = P.copy(P.expand(wide, shape=source._array.shape), order="C")
-    return _scatter_reduced(input, index, source, at, reduce, include_self)
+    (source,) = _vectors(source)
+    column = tuple(index._array.size if d == at else 1 for d in range(source._array.ndim))
+    index = P.expand(P.view(index, shape=column), shape=source._array.shape)
+    return _written(input, index, source, at, reduce, include_self)
 
 
 @op(method=True, inplace=True)

@@ -40,7 +40,7 @@ def _listed(name: str, tensors: Any) -> list[Tensor]:
 
 def _cat(tensors: list[Tensor], dim: int) -> Tensor:
     if not tensors:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     for place, x in enumerate(tensors):
         if x._array.ndim == 0:
             raise RuntimeError(
@@ -182,8 +182,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         own = tuple(n if d == e else 1 for e, n in enumerate(shape))
         grids.append(P.expand(P.view(x, shape=own), shape=shape))
     if turned:
-        order = (1, 0, *range(2, len(shape)))
-        grids = [P.permute(g, dims=order) for g in (grids[1], grids[0], *grids[2:])]
+        grids[:2] = grids[1], grids[0]
     return tuple(grids)
 
 

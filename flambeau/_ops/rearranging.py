@@ -73,6 +73,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(moves)}, dims:{len(places)}"
         )
+    if not input._array.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     for move, dim in zip(moves, places, strict=True):
         input = _rolled(input, move, wrap_dim(dim, input._array.ndim))
     return input

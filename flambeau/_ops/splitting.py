@@ -10,7 +10,7 @@ from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base.shapes import wrap_dim
 from .arguments import integer
-from .declare import method, op
+from .declare import op
 
 __all__ = [
     "chunk", "dsplit", "hsplit", "narrow", "select", "split", "split_with_sizes", "tensor_split",
@@ -283,9 +283,3 @@ def _along(name: str, least: int, dim_of: Any) -> Any:
 hsplit = _along("hsplit", 1, lambda ndim: 0 if ndim == 1 else 1)
 vsplit = _along("vsplit", 2, lambda ndim: 0)
 dsplit = _along("dsplit", 3, lambda ndim: 2)
-
-
-@method()
-def narrow_copy(self: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """A copy of what `narrow` gives."""
-    return P.copy(narrow(self, dim, start, length), order="C")

@@ -18,7 +18,7 @@ from .promote import as_dtype, dtype_of
 __all__ = [
     "alias_copy", "as_strided", "as_strided_copy", "as_strided_scatter", "detach_copy", "diag",
     "diag_embed", "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter", "expand_copy",
-    "imag", "permute_copy", "real", "resolve_conj", "resolve_neg", "select_copy",
+    "imag", "narrow_copy", "permute_copy", "real", "select_copy",
     "select_scatter", "slice_copy", "slice_scatter", "split_copy", "split_with_sizes_copy",
     "squeeze_copy", "t_copy", "transpose_copy", "unbind_copy", "unfold_copy", "unsqueeze_copy",
     "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy",
@@ -236,18 +236,6 @@ def imag(input: Tensor) -> Tensor:
     return _part(input, 1)
 
 
-@op(method=True)
-def resolve_conj(input: Tensor) -> Tensor:
-    """The tensor itself: flambeau conjugates at once."""
-    return input
-
-
-@op(method=True)
-def resolve_neg(input: Tensor) -> Tensor:
-    """The tensor itself: flambeau negates at once."""
-    return input
-
-
 def _copying(name: str, view: Callable[..., Any], method: bool = False) -> Callable[..., Any]:
     """Declare the variant of a view that gives a copy."""
 
@@ -279,6 +267,7 @@ as_strided_copy = _copying("as_strided_copy", as_strided)
 detach_copy = _copying("detach_copy", lambda input: input.detach())
 diagonal_copy = _copying("diagonal_copy", diagonal)
 expand_copy = _copying("expand_copy", shaping.expand)
+narrow_copy = _copying("narrow_copy", splitting.narrow, method=True)
 permute_copy = _copying("permute_copy", shaping.permute)
 select_copy = _copying("select_copy", splitting.select)
 slice_copy = _copying("slice_copy", _sliced)
@@ -311,7 +300,7 @@ def _scattering(name: str, view: Callable[..., Tensor], doc: str) -> Callable[..
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"A copy of the tensor with `src` in place of {doc}."
-    return op(method=True)(function)
+    return op(method=True, out=True)(function)
 
 
 select_scatter = _scattering("select_scatter", splitting.select, "one position of a dimension")

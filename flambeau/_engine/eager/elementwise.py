@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import special
 from .precision import in_float32
 from .table import rule, rules
 
@@ -27,13 +26,8 @@ rules(
     logical_xor=np.logical_xor,
 )  # fmt: skip
 rules(
-    erf=in_float32(special.erf), erfc=in_float32(special.erfc),
-    erfinv=in_float32(special.erfinv), lgamma=in_float32(special.lgamma),
-    digamma=in_float32(special.digamma),
-)  # fmt: skip
-rules(
     real_part=np.real, imag_part=np.imag, angle=np.angle, complex_abs=np.absolute,
-    where=np.where, floor_divide=np.floor_divide, remainder=np.remainder,
+    floor_divide=np.floor_divide, remainder=np.remainder,
 )  # fmt: skip
 
 
@@ -50,6 +44,16 @@ def _integer_pow(a, b):
     sign = np.where((b % 2 == 1) & (base == -1), -1, 1)
     negative = np.where(np.abs(base) == 1, sign, 0)
     return np.where(b < 0, negative, np.power(base, np.maximum(b, 0))).astype(b.dtype)
+
+
+@rule("where")
+def _where(condition, a, b):
+    # a number takes the other operand's dtype (NumPy would widen bool and bfloat16)
+    if not isinstance(a, np.ndarray):
+        a = np.asarray(a, b.dtype)
+    elif not isinstance(b, np.ndarray):
+        b = np.asarray(b, a.dtype)
+    return np.where(condition, a, b)
 
 
 @rule("rsqrt")
@@ -105,11 +109,6 @@ def _make_complex(a, b):
 def _round_decimals(a, *, decimals):
     scale = a.dtype.type(10.0 ** abs(decimals))
     return np.rint(a * scale) / scale if decimals >= 0 else np.rint(a / scale) * scale
-
-
-@rule("polygamma")
-def _polygamma(a, *, order):
-    return special.polygamma(order, a)
 
 
 @rule("frexp")

@@ -171,6 +171,11 @@ def _sort(a, *, dim, descending, stable):
     return np.take_along_axis(a, order, dim), np.ascontiguousarray(order)
 
 
+@rule("sort_rows")
+def _sort_rows(a):
+    return np.lexsort(a.T[::-1]) if a.shape[1] else np.arange(len(a))
+
+
 @rule("searchsorted")
 def _searchsorted(sorted_, values, *, right):
     """In the last dimension of `sorted_`, which has one row for each row of the values, or one."""

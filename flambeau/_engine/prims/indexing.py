@@ -14,4 +14,6 @@ declare("index", "a *indices", "pattern")
 declare("index_put", "a value *indices", "pattern accumulate", shape=lambda a, *_, **__: a)
 declare("nonzero", "a")
 declare("sort", "a", "dim descending stable", outputs=2)
+# the order of a matrix's rows as words are ordered: by the first element, then by the second ...
+declare("sort_rows", "a")
 declare("searchsorted", "sorted values", "right")
