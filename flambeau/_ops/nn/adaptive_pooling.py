@@ -226,12 +226,13 @@ def _fractional(rank: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
             samples = rand(
                 lead[0] if len(lead) == 2 else 1, lead[-1], rank, dtype=input.dtype
             )
-        drawn = samples._array.reshape(*lead, rank)
+        # more samples than planes may be given: the first ones count
+        drawn = samples._array.reshape(-1, rank)[: prod(lead)].reshape(*lead, rank)
         values, indices = _take_max(input, _random_windows(input, drawn, kernel, size), size)
         return (values, indices) if return_indices else values
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"""Maxima over windows at pseudo-random places of the last {rank} dimensions.
+    function.__doc__ = f"""Maxima over pseudo-randomly placed windows of the last {rank} dimensions.
 
     Args:
         output_size, output_ratio: one of them: the result's size, or its ratio to the input's.
