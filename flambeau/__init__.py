@@ -60,6 +60,7 @@ from ._ops.products import *  # noqa: F403
 from ._ops.random import *  # noqa: F403
 from ._ops.rearranging import *  # noqa: F403
 from ._ops.reductions import *  # noqa: F403
+from ._ops.rnn import *  # noqa: F403
 from ._ops.scans import *  # noqa: F403
 from ._ops.sampling import *  # noqa: F403
 from ._ops.shaping import *  # noqa: F403
