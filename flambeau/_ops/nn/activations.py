@@ -13,8 +13,7 @@ from ..._engine.base.dtypes import dtype as Dtype
 from ..._engine.base.shapes import wrap_dim
 from ..arguments import as_dtype_argument
 from ..declare import op
-from ..promote import as_dtype, floating_input, number
-from ..promote import dtype_of
+from ..promote import as_dtype, dtype_of, floating_input, number
 from .shared import check_floating, finished, in_float32, no_kernel
 
 __all__ = [

@@ -223,7 +223,7 @@ _CONV_DOC = """The cross-correlation of (N, C, {sizes}) with a weight (O, C / gr
         RuntimeError: shapes, dtypes or options do not fit.
     """
 
-_TRANSPOSED_DOC = """The adjoint of conv{rank}d: (N, C, {sizes}) with a weight (C, O / groups, {kernel}).
+_TRANSPOSED_DOC = """The adjoint of conv{rank}d: (N, C, {sizes}) with (C, O / groups, {kernel}).
 
     Args:
         output_padding: added to one side of the output's size.

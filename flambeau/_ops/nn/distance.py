@@ -6,9 +6,9 @@ import numpy as np
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor, wrap
-from ..._engine.base.shapes import wrap_dim
+from ..._engine.base.shapes import broadcast, wrap_dim
 from ..declare import op
-from ..promote import common_dtype, computation_dtype, dtype_of, to_common
+from ..promote import as_dtype, common_dtype, computation_dtype, dtype_of, to_common
 from .shared import in_float32, is_floating, no_kernel
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
@@ -52,9 +52,9 @@ def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension."""
-    d = computation_dtype(common_dtype("pairwise_distance", x1, x2))
-    a, b = to_common("pairwise_distance", x1, x2, to=common_dtype("pairwise_distance", x1, x2))
-    difference = (a - b).to(d) + eps
+    d = common_dtype("pairwise_distance", x1, x2)
+    a, b = to_common("pairwise_distance", x1, x2, to=d)
+    difference = as_dtype(a - b, computation_dtype(d)) + eps
     return vector_norm(difference, p, -1, keepdim)
 
 
@@ -72,16 +72,11 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
             f"expected common dtype to be floating point, yet common dtype is {d.word}"
         )
     a, b = to_common("cosine_similarity", x1, x2, to=d)
-    a, b = a.broadcast_to(_common_shape(a, b)), b.broadcast_to(_common_shape(a, b))
+    shape = broadcast(a._array.shape, b._array.shape, op="cosine_similarity")
+    a, b = a.expand(shape), b.expand(shape)
     dim = wrap_dim(dim, a._array.ndim)
     scaled = [x / _at_least(vector_norm(x, 2, dim, True), eps) for x in (a, b)]
     return (scaled[0] * scaled[1]).sum(dim)
-
-
-def _common_shape(a: Tensor, b: Tensor) -> tuple[int, ...]:
-    from ..._engine.base.shapes import broadcast
-
-    return broadcast(a._array.shape, b._array.shape, op="cosine_similarity")
 
 
 def _at_least(x: Tensor, low: float) -> Tensor:

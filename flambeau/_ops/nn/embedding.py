@@ -77,8 +77,9 @@ def _padding_row(padding_idx: int | None, rows: int, name: str) -> int | None:
     if padding_idx is None:
         return None
     if not -rows <= padding_idx < rows:
-        where = "within num_embeddings" if name == "embedding" else "within the number of embeddings"
-        raise AssertionError(f"Padding_idx must be {where}")
+        raise AssertionError(
+            f"{name}: Padding_idx must be within num_embeddings, got {padding_idx} of {rows}"
+        )
     return padding_idx % rows
 
 
@@ -205,7 +206,9 @@ def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last: bool) -> np
             )
         return np.arange(array.shape[0] + 1) * array.shape[1]
     if array.ndim != 1:
-        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {array.ndim}")
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {array.ndim}"
+        )
     if offsets is None:
         raise ValueError("offsets has to be a 1D Tensor but got None")
     given = offsets._array

@@ -21,12 +21,8 @@ def _options(name: str, kernel: Any, dilation: Any, padding: Any, stride: Any) -
         ("kernel_size", kernel), ("dilation", dilation), ("padding", padding), ("stride", stride)
     ):  # fmt: skip
         pair = numbers(name, argument, value, 2)
-        least = 0 if argument == "padding" else 1
-        if min(pair) < least:
-            raise RuntimeError(
-                f"{name}: {argument} should be {'not negative' if least == 0 else 'greater than 0'},"
-                f" but got {pair}"
-            )
+        if min(pair) < (0 if argument == "padding" else 1):
+            raise RuntimeError(f"{name}: {argument} {pair} is too small")
         found.append(pair)
     return found  # type: ignore[return-value]
 

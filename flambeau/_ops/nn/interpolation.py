@@ -52,12 +52,11 @@ def interpolate(
         ValueError, RuntimeError: options or sizes do not fit.
         NotImplementedError: a mode that does not exist for the number of dimensions.
     """
-    if mode in ("nearest", "nearest-exact", "area"):
-        if align_corners is not None:
-            raise ValueError(
-                "align_corners option can only be set with the interpolating modes: linear | "
-                "bilinear | bicubic | trilinear"
-            )
+    if mode in ("nearest", "nearest-exact", "area") and align_corners is not None:
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: linear | "
+            "bilinear | bicubic | trilinear"
+        )
     rank = input._array.ndim - 2
     output, factors = _target(input, rank, size, scale_factor)
     if recompute_scale_factor:

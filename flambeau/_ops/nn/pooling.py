@@ -248,7 +248,7 @@ def avg_pool1d(
     padding: Any = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-) -> Tensor:  # noqa: D103 - documented below
+) -> Tensor:
     return _averaged(
         "avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None
     )
@@ -386,7 +386,7 @@ def _unpooled(name: str, input: Tensor, indices: Tensor, size: Ints) -> Tensor:
         )
     count = int(np.prod(size))
     found = indices._array
-    if found.size and not (0 <= found.min() and found.max() < count):
+    if found.size and not (found.min() >= 0 and found.max() < count):
         wrong = found[(found < 0) | (found >= count)].flat[0]
         raise RuntimeError(
             f"{name}: Found an invalid max index: {wrong} (output volumes are of size "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -144,8 +144,3 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
         return P.sum(loss, dims=tuple(range(loss._array.ndim)), keepdim=False)
     check_reduction(reduction)
     return loss
-
-
-def full_shape(t: Tensor, shape: Sequence[int]) -> Tensor:
-    """t in another shape, sharing memory where it can."""
-    return t.reshape(tuple(shape))

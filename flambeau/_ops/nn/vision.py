@@ -314,7 +314,10 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}"
         )
     if groups <= 0:
-        raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+        raise RuntimeError(
+            "Number of groups to divide channels in must be positive. Value of "
+            f"groups:{groups}"
+        )
     if shape[1] % groups:
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {shape[1]} channels and "
