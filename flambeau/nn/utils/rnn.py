@@ -126,6 +126,18 @@ class PackedSequence(_Fields):
         """The data as int32."""
         return self.to(dtype=dtypes.int32)
 
+    def short(self) -> PackedSequence:
+        """The data as int16."""
+        return self.to(dtype=dtypes.int16)
+
+    def char(self) -> PackedSequence:
+        """The data as int8."""
+        return self.to(dtype=dtypes.int8)
+
+    def byte(self) -> PackedSequence:
+        """The data as uint8."""
+        return self.to(dtype=dtypes.uint8)
+
     @property
     def is_cuda(self) -> bool:
         """Whether the data is on a GPU."""
