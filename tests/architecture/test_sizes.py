@@ -9,7 +9,7 @@ FILE, FUNCTION, LINE = 500, 60, 100
 
 # What may be longer, and why. "file.py" for a file, "file.py::name" for a function.
 LONGER: dict[str, str] = {
-    "flambeau/utils/data/dataloader.py::__init__": "18 arguments, each checked: PyTorch's signature",
+    "flambeau/utils/data/dataloader.py::__init__": "PyTorch's 18 arguments, each checked",
 }
 
 

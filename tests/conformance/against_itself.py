@@ -16,7 +16,7 @@ import torch
 import torch.distributions
 import torch.masked
 import torch.optim.swa_utils
-import torch.signal.windows
+import torch.signal.windows  # noqa: F401 - all of torch is loaded before it is renamed
 
 for _name in list(sys.modules):
     if _name == "torch" or _name.startswith("torch."):
