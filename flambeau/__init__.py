@@ -65,12 +65,13 @@ from ._ops.scans import *  # noqa: F403
 from ._ops.sampling import *  # noqa: F403
 from ._ops.shaping import *  # noqa: F403
 from ._ops.sorting import *  # noqa: F403
+from ._ops.special import *  # noqa: F403
 from ._ops.splitting import *  # noqa: F403
 from ._ops.strided import *  # noqa: F403
 from ._ops.vectors import *  # noqa: F403
 from ._ops.nn.top_level import *  # noqa: F403
 from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods
-from . import autograd, fft, linalg, random  # noqa: F401
+from . import autograd, fft, linalg, random, special  # noqa: F401
 from . import serialization, storage  # noqa: F401
 from ._install import install_as_torch
 from .amp import autocast

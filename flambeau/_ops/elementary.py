@@ -12,7 +12,7 @@ from .._engine.base.errors import not_supported
 from ..return_types import result_type
 from .declare import op
 from .pointwise import add, mul, unary
-from .promote import as_dtype, common_dtype, dtype_of, floating_input, number, to_common
+from .promote import as_dtype, as_tensors, common_dtype, dtype_of, floating_input, number, to_common
 
 __all__ = [
     "addcdiv", "addcmul", "allclose", "angle", "arctan2", "clamp", "clamp_max", "clamp_min", "clip",
@@ -98,7 +98,7 @@ def _bound(x: Tensor, bound: Any, target: dtypes.dtype, extreme: Any, beyond: An
     return P.where(beyond(x, bound), bound, x)
 
 
-@op(method=True, inplace=True, out=True, aliases=("clip",))
+@op(method=True, inplace=True, out=True, aliases=("clip",), label="ClampBackward1")
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """x, but at least `min` and at most `max` (numbers or tensors; either may be None).
 
@@ -180,19 +180,10 @@ addcdiv = _added("addcdiv", P.div, "input + value * tensor1 / tensor2.")
 def xlogy(input: Any, other: Any) -> Tensor:
     """input * log(other), zero where input is zero (unless other is NaN)."""
     a, b = to_common("xlogy", input, other, floating=True)
-    a, b = _as_tensors(a, b)
+    a, b = as_tensors(a, b)
     safe = P.where(P.eq(a, 0), 1, b)
     found = P.where(P.eq(a, 0), 0, P.mul(a, P.log(safe)))
     return P.where(P.isnan(b), math.nan, found)
-
-
-def _as_tensors(*operands: Any) -> tuple[Tensor, ...]:
-    """Numbers made 0-dim tensors of the tensor operand's dtype."""
-    model = next(x for x in operands if isinstance(x, Tensor))
-    return tuple(
-        x if isinstance(x, Tensor) else P.full(shape=(), value=x, dtype=model._array.dtype)
-        for x in operands
-    )
 
 
 def _log_sum(name: str, exponential: Any, logarithm: Any, doc: str) -> Any:
@@ -248,7 +239,7 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     target = common_dtype("float_power", input, exponent)
     wide = dtypes.complex128 if target.is_complex else dtypes.float64
     a, b = to_common("float_power", input, exponent, to=wide)
-    return P.pow(*_as_tensors(a, b))
+    return P.pow(*as_tensors(a, b))
 
 
 @op(method=True, inplace=True, out=True)

@@ -153,10 +153,12 @@ def _binary(
     boolean: bool = True,
     complex_: bool = True,
     floats: bool = True,
+    numbers: str = "",
 ) -> Callable[[Any, Any], Tensor]:
-    """A function of two operands, tensors or one of them a number, with promotion.
+    """A function of two operands, with promotion.
 
     Args:
+        numbers: which operands may be Python numbers: "", "other" or "either".
         floating: integer operands are converted to the default dtype.
         boolean, complex_, floats: False when PyTorch has no kernel for those result dtypes.
     """
@@ -170,6 +172,8 @@ def _binary(
             ):
                 return call(input, other)
         except AttributeError:  # a number: weak beside a floating tensor
+            if not numbers or numbers == "other" and not isinstance(input, Tensor):
+                raise
             if type(other) in _REAL_NUMBERS and input._array.dtype.kind == "f" and floats:
                 return call(input, float(other))
         target = common_dtype(name, input, other)
@@ -191,7 +195,7 @@ def binary(
     primitive: str | None = None,
     *,
     aliases: tuple[str, ...] = (),
-    **limits: bool,
+    **limits: Any,
 ) -> Callable[..., Tensor]:
     """Declare a function of two operands: see `_binary` for `limits`."""
     function = _binary(name, primitive or name, **limits)
@@ -199,7 +203,7 @@ def binary(
     return op(method=True, inplace=True, out=True, aliases=aliases)(function)
 
 
-_INTEGERS: dict[str, bool] = {"floats": False, "complex_": False}
+_INTEGERS: dict[str, Any] = {"floats": False, "complex_": False, "numbers": "either"}
 
 maximum = binary("maximum", "The larger of two; NaN wins", complex_=False)
 minimum = binary("minimum", "The smaller of two; NaN wins", complex_=False)
@@ -212,11 +216,17 @@ atan2 = binary(
 arctan2 = atan2
 hypot = binary("hypot", "sqrt(input^2 + other^2)", complex_=False, boolean=False)
 nextafter = binary("nextafter", "The next float after input towards other", complex_=False)
-copysign = binary("copysign", "|input| with the sign of other", floating=True, complex_=False)
-fmod = binary("fmod", "The remainder, with the sign of input", complex_=False, boolean=False)
-remainder = binary(
-    "remainder", "The remainder, with the sign of other", complex_=False, boolean=False
+copysign = binary(
+    "copysign", "|input| with the sign of other", floating=True, complex_=False, numbers="other"
 )
+fmod = binary(
+    "fmod", "The remainder, with the sign of input", complex_=False, boolean=False,
+    numbers="other",
+)  # fmt: skip
+remainder = binary(
+    "remainder", "The remainder, with the sign of other", complex_=False, boolean=False,
+    numbers="either",
+)  # fmt: skip
 bitwise_and = binary("bitwise_and", "The bits set in both", **_INTEGERS)
 bitwise_or = binary("bitwise_or", "The bits set in either", **_INTEGERS)
 bitwise_xor = binary("bitwise_xor", "The bits set in exactly one", **_INTEGERS)
@@ -228,8 +238,8 @@ bitwise_right_shift = binary(
     **_INTEGERS,
 )  # fmt: skip
 
-_add = _binary("add", "add")
-_sub = _binary("sub", "sub")
+_add = _binary("add", "add", numbers="either")
+_sub = _binary("sub", "sub", numbers="either")
 
 
 def _scaled(other: Any, alpha: Any) -> Any:
@@ -284,9 +294,9 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return sub(other, input, alpha=alpha)
 
 
-mul = binary("mul", "input * other", aliases=("multiply",))
+mul = binary("mul", "input * other", aliases=("multiply",), numbers="either")
 multiply = mul
-_true_divide = _binary("div", "div", floating=True)
+_true_divide = _binary("div", "div", floating=True, numbers="either")
 
 
 @op(method=True, inplace=True, out=True, aliases=("divide",))
@@ -391,7 +401,8 @@ def comparison(
             ):
                 return call(input, other)
         except AttributeError:
-            pass
+            if not isinstance(input, Tensor):
+                raise
         target = common_dtype(name, input, other)
         if target.is_complex and not complex_:
             raise not_supported(name, target)

@@ -71,6 +71,24 @@ def number(value: Any, d: dtype) -> Any:
     return wrapped_integer(int(value), d)
 
 
+def as_tensors(*operands: Any) -> tuple[Tensor, ...]:
+    """Numbers made 0-dim tensors of the tensor operand's dtype.
+
+    Raises:
+        TypeError: no operand is a tensor.
+    """
+    model = next((x for x in operands if isinstance(x, Tensor)), None)
+    if model is None:
+        raise TypeError(
+            "received an invalid combination of arguments - at least one must be a Tensor, got "
+            f"({', '.join(type(x).__name__ for x in operands)})"
+        )
+    return tuple(
+        x if isinstance(x, Tensor) else P.full(shape=(), value=x, dtype=model._array.dtype)
+        for x in operands
+    )
+
+
 def wrapped_integer(value: int, d: dtype) -> int:
     """An integer modulo the range of an integer dtype."""
     bits = 8 * d.itemsize

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .special import digamma
+from .special.gamma import digamma
 
 # from here on the Wilson-Hilferty approximation is as exact as the series, and faster
 _LARGE = 2000.0

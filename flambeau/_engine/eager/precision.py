@@ -36,5 +36,25 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+# These take a Python number in full precision beside a half array; all others round it first.
+EXACT_BESIDE_NUMBERS = ("mul", "div")
+
+
+def beside_number(function: Callable[..., Any], a: Any, b: Any, exact: bool) -> Any:
+    """A binary rule on an array and a Python float; a half array meets the number in float32.
+
+    NumPy by itself would round the number to float16, and would widen a bfloat16 array for good.
+    """
+    half = (b if type(a) is float else a).dtype
+    if half not in HALVES:
+        return function(a, b)
+    wide = [
+        x.astype(np.float32) if type(x) is not float else x if exact else float(half.type(x))
+        for x in (a, b)
+    ]
+    out = function(*wide)
+    return out.astype(half) if out.dtype == np.float32 else out
+
+
 def _is(x: object, d: np.dtype) -> bool:
     return isinstance(x, np.ndarray) and x.dtype == d

@@ -14,6 +14,7 @@ from . import (  # noqa: F401
     recurrent,
     reduction,
     resampling,
+    special,
     views,
 )
 from .primitive import PRIMITIVES, Primitive

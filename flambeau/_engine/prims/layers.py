@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..base.shapes import broadcast
 from .primitive import Aval, declare
 

@@ -14,5 +14,6 @@ from . import (  # noqa: F401
     recurrent,
     reduction,
     resampling,
+    special,
     views,
 )

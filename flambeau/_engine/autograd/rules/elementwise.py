@@ -5,7 +5,7 @@ Complex gradients follow PyTorch: the conjugate of the derivative multiplies `g`
 
 from __future__ import annotations
 
-from math import log, pi, sqrt
+from math import log
 from typing import Any
 
 from .shared import P, conj, zeros_like
@@ -39,12 +39,6 @@ gradient("acosh", lambda g, a: g * conj(P.rsqrt(a - 1) * P.rsqrt(a + 1)))
 gradient("atanh", lambda g, a: g / conj(1 - a * a))
 gradient("sigmoid", lambda g, out: g * conj((1 - out) * out))
 gradient("relu", lambda g, out: P.where(P.gt(out, 0), g, 0))
-gradient("erf", lambda g, a: g * P.exp(-(a * a)) * (2 / sqrt(pi)))
-gradient("erfc", lambda g, a: g * P.exp(-(a * a)) * (-2 / sqrt(pi)))
-gradient("erfinv", lambda g, out: g * P.exp(out * out) * (sqrt(pi) / 2))
-gradient("lgamma", lambda g, a: g * P.digamma(a))
-gradient("digamma", lambda g, a: g * P.polygamma(a, order=1))
-gradient("polygamma", lambda g, a, order: g * P.polygamma(a, order=order + 1))
 gradient("conj", lambda g: P.conj(g))
 gradient("convert", lambda g: g)
 gradient("real_part", lambda g: P.make_complex(g, zeros_like(g)))
