@@ -78,6 +78,7 @@ from .amp import autocast
 from .amp._state import *  # noqa: F403
 from .serialization import load, save
 from .storage import *  # noqa: F403
+from ._tensor.functions import *  # noqa: F403
 from ._tensor.interop import asarray, from_dlpack, frombuffer, to_dlpack
 from ._tensor.printing import set_printoptions
 from ._tensor.size import Size

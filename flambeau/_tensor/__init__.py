@@ -2,6 +2,7 @@
 
 from . import (
     conversion,
+    functions,
     history,
     indexing,
     interop,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import check_writable
 from .._engine.autograd.tensor import Storage, Tensor, mark_requires_grad, storage_of
 from .._engine.base import dtypes
@@ -136,3 +137,11 @@ def _set_storage(self: Tensor, source: Any, offset: int, size: Any, stride: Any)
     steps = [s * d.itemsize for s in strides]
     self._array = strided(whole, shape, steps, offset * d.itemsize)
     self._storage = untyped._core
+
+
+@method()
+def as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
+    """The same memory and history as a tensor of a subclass."""
+    made = P.alias(self)
+    made.__class__ = cls
+    return made
