@@ -76,6 +76,10 @@ LOOSENED = {
     "nn.functional.grid_sample": (10.0, "coordinates are rounded before interpolation"),
     "nn.functional.ctc_loss": (5.0, "torch's own float32 gradient is off by 5e-5 (of 1)"),
     "grid_sampler*": (10.0, "coordinates are rounded before interpolation"),
+    # results of up to 1000 beside results near 0; against float64, torch's own error is the larger
+    "nn.functional.conv_transpose3d": (10.0, "sums of large terms that cancel"),
+    "nn.functional.scaled_dot_product_attention": (10.0, "sums of large terms that cancel"),
+    "nn.functional.multi_head_attention_forward": (10.0, "sums of large terms that cancel"),
 }
 
 LOOSENED_MODULES = {
