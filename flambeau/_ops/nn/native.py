@@ -88,8 +88,8 @@ def group_norm(
 
 @in_float32
 def _statistics(x: Tensor, dims: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor]:
-    """Mean and 1 / sqrt(var + eps) over `dims`, which are kept; no gradient flows to them."""
-    _, mean, var = P.standardize(x.detach(), dims=dims, eps=eps)
+    """Mean and 1 / sqrt(var + eps) over `dims`, which are kept."""
+    _, mean, var = P.standardize(x, dims=dims, eps=eps)
     return mean, P.rsqrt(var + eps)
 
 
@@ -105,7 +105,7 @@ def native_layer_norm(
     out = normalization.layer_norm(input, normalized_shape, weight, bias, eps)
     ndim = input._array.ndim
     dims = tuple(range(ndim - len(tuple(normalized_shape)), ndim))
-    return (out, *_statistics(input, dims, eps))
+    return (out, *_statistics(input.detach(), dims, eps))
 
 
 @op()
@@ -125,7 +125,7 @@ def native_group_norm(
     return out, mean.squeeze(2), scale.squeeze(2)
 
 
-@op()
+@op(out=True)
 def native_batch_norm(
     input: Tensor,
     weight: Tensor | None,
@@ -143,7 +143,7 @@ def native_batch_norm(
     if not training:
         return out, zeros(0, dtype=input.dtype), zeros(0, dtype=input.dtype)
     dims = tuple(d for d in range(input._array.ndim) if d != 1)
-    mean, scale = _statistics(input, dims, eps)
+    mean, scale = _statistics(input.detach(), dims, eps)
     return out, mean.reshape(-1), scale.reshape(-1)
 
 
