@@ -11,7 +11,7 @@ from flambeau._engine.autograd.tensor import Tensor, version_of
 from flambeau._engine.base import dtypes, state
 from flambeau._engine.base.promotion import promote_types
 from flambeau._ops.declare import OpDescriptor, run
-from flambeau.amp._policies import FULL, LOWER, POLICIES
+from flambeau.amp._policies import FULL, GIVEN, LOWER, POLICIES
 from flambeau.amp._state import local
 
 _lock = threading.Lock()
@@ -38,9 +38,10 @@ def _on_op(descriptor: OpDescriptor, args: tuple, kwargs: dict) -> Any:
     policy = POLICIES.get(descriptor.name)
     if policy is None or local.suspended or not local.enabled.get("cpu"):
         return _go_on(descriptor, args, kwargs)
-    target = _target(policy, args, kwargs)
-    args = tuple(_cast(value, target) for value in args)
-    kwargs = {name: _cast(value, target) for name, value in kwargs.items()}
+    if policy != GIVEN:
+        target = _target(policy, args, kwargs)
+        args = tuple(_cast(value, target) for value in args)
+        kwargs = {name: _cast(value, target) for name, value in kwargs.items()}
     local.suspended = True
     try:
         return _go_on(descriptor, args, kwargs)

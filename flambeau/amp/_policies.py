@@ -1,19 +1,18 @@
 """What autocast does to each public op on the CPU: PyTorch's lists, found by running its ops.
 
 LOWER: floating inputs are cast to the autocast dtype. FULL: to float32. WIDEST: to the widest
-floating dtype among the inputs. Ops that are not named run in whatever dtypes they are given, and
-the ops inside them are looked at one by one.
+floating dtype among the inputs. GIVEN: nothing is cast, in the op and inside it. Ops that are not
+named run in whatever dtypes they are given, and the ops inside them are looked at one by one.
 """
 
 from __future__ import annotations
 
 _LOWER = """
-    addbmm addmm baddbmm bmm chain_matmul einsum matmul mm tensordot __matmul__ __rmatmul__
-    linalg.matmul linalg.multi_dot linalg.vecdot
-    nn.functional.conv1d nn.functional.conv2d nn.functional.conv3d
+    addbmm addmm baddbmm bmm chain_matmul einsum matmul mm tensordot
+    linalg.multi_dot linalg.vecdot
+    nn.functional.conv1d nn.functional.conv2d nn.functional.conv3d nn.functional.conv_tbc
     nn.functional.conv_transpose1d nn.functional.conv_transpose2d nn.functional.conv_transpose3d
-    nn.functional.linear nn.functional.prelu prelu nn.functional.scaled_dot_product_attention
-    conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d conv_tbc
+    nn.functional.linear nn.functional.prelu nn.functional.scaled_dot_product_attention
 """
 _FULL = """
     cdist cholesky cholesky_inverse cholesky_solve geqrf inverse lu lu_solve nanquantile
@@ -36,12 +35,14 @@ _FULL = """
     nn.functional.nll_loss nn.functional.poisson_nll_loss nn.functional.smooth_l1_loss
     nn.functional.soft_margin_loss nn.functional.triplet_margin_loss
 """
-_WIDEST = "cat concat concatenate stack index_copy"
+_WIDEST = "cat concat stack index_copy"
+# composed of matrix products here, and kernels of their own in PyTorch
+_GIVEN = "addmv dot vdot linalg.lu_solve linalg.matrix_exp matrix_exp mv"
 
-LOWER, FULL, WIDEST = "lower", "full", "widest"
+LOWER, FULL, WIDEST, GIVEN = "lower", "full", "widest", "given"
 
 POLICIES: dict[str, str] = {
     name: policy
-    for policy, names in ((LOWER, _LOWER), (FULL, _FULL), (WIDEST, _WIDEST))
+    for policy, names in ((LOWER, _LOWER), (FULL, _FULL), (WIDEST, _WIDEST), (GIVEN, _GIVEN))
     for name in names.split()
 }

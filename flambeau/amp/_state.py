@@ -77,12 +77,12 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 
 def set_autocast_enabled(device_type: str | bool, enabled: bool | None = None) -> None:
     """Turn autocast on or off; `set_autocast_enabled(True)` is about "cuda"."""
-    if isinstance(device_type, bool):
-        device_type, enabled = "cuda", device_type
     from flambeau.amp import _dispatch
 
-    kind = _checked(device_type)
-    local.enabled[kind] = bool(enabled)
+    if isinstance(device_type, bool):
+        local.enabled["cuda"] = device_type
+    else:
+        local.enabled[_checked(device_type)] = bool(enabled)
     _dispatch.refresh()
 
 

@@ -10,6 +10,8 @@ import pytest
 import flambeau as ft
 from flambeau import amp
 from flambeau._engine.base import state
+from flambeau._ops.declare import OPS
+from flambeau.amp._policies import POLICIES
 
 
 def matrices():
@@ -27,8 +29,15 @@ def test_policies():
         assert ft.cat([wide, narrow]).dtype == ft.float32
         assert ft.cat([narrow, narrow]).dtype == ft.bfloat16
         assert (narrow * narrow).dtype == ft.bfloat16
+        assert ft.mv(wide, wide[0]).dtype == ft.float32
     assert (wide @ wide).dtype == ft.float32
     assert state.on_op is None
+
+
+def test_policies_name_ops():
+    missing = POLICIES.keys() - OPS.keys()
+    # ops that PyTorch has and flambeau does not have yet
+    assert missing <= {"geqrf", "lu", "nanquantile", "ormqr", "quantile", "stft"}
 
 
 def test_layers_and_losses():
