@@ -387,4 +387,4 @@ def has_legacy_class(element: dtype) -> bool:
 
 def untyped_storage_of(t: Tensor) -> UntypedStorage:
     """The memory that a tensor is a view of."""
-    return UntypedStorage._of_core(storage_of(t), t._device)
+    return UntypedStorage._of_core(storage_of(t).core, t._device)

@@ -13,8 +13,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .._engine.autograd.inplace import check_writable, write_
+from .._engine.autograd.inplace import check_writable, keep_original, write_
 from .._engine.autograd.mode import mode
+from .._engine.autograd.node import now
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes, state
 from .._engine.base.errors import argument_type_error, cast_error
@@ -122,11 +123,8 @@ def _public(descriptor: OpDescriptor, has_out: bool) -> Callable[..., Any]:
             result = function(*args, **kwargs)
         except (AttributeError, TypeError) as error:
             result = _retry(descriptor, function, args, kwargs, error)
-        if (
-            type(result) is Tensor
-            and result._grad_fn is not None
-            and not (args and result is args[0])
-        ):
+        # the innermost op names the node, as in PyTorch
+        if type(result) is Tensor and result._grad_fn is not None and not result._grad_fn.label:
             result._grad_fn.label = label
         return result
 
@@ -137,9 +135,12 @@ def _inplace_public(function: Callable[..., Any], bare: str, label: str) -> Call
     def run(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not self._plain:
             check_writable(self)
+        start = now() if mode.grad else 0
         result = function(self, *args, **kwargs)
         if result._grad_fn is not None and result is not self:
-            result._grad_fn.label = label
+            result._grad_fn.label = result._grad_fn.label or label
+            if mode.grad:
+                keep_original(self, result, start)
         return write_(self, result, op=bare + "_")
 
     run.__name__ = run.__qualname__ = bare + "_"

@@ -52,6 +52,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     y = other if b.ndim > 1 else P.view(P.copy(other, order="C"), shape=(*b.shape, 1))
     z = P.matmul(x, y)
     if a.ndim > 1 and b.ndim > 1:
+        if a.ndim == 2 and b.ndim == 2 and z._grad_fn is not None:
+            z._grad_fn.label = "MmBackward0"
         return z
     shape = z._array.shape
     drop = {len(shape) - 2} if a.ndim == 1 else set()

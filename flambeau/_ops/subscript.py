@@ -51,8 +51,9 @@ def write(t: Tensor, index: Any, value: Any) -> None:
         RuntimeError: the value does not broadcast, or an in-place write is not allowed.
         TypeError: the value is neither a tensor nor a number.
     """
-    check_writable(t)
     steps, gathers, _ = _parse(t, index)
+    if gathers:
+        check_writable(t)
     from_number = not isinstance(value, Tensor)
     if from_number:
         value = _as_value(t, value)

@@ -9,7 +9,7 @@ from typing import Any
 from .._engine.autograd.calls import P
 from .._engine.autograd.hooks import RemovableHandle
 from .._engine.autograd.node import Node
-from .._engine.autograd.tensor import Tensor, mark_requires_grad, share
+from .._engine.autograd.tensor import Tensor, mark_requires_grad, share, share_uncounted, version_of
 from .._engine.base import dtypes
 from .._ops.declare import method
 
@@ -37,7 +37,7 @@ def _set_requires_grad(self: Tensor, wanted: bool) -> None:
         )
     if wanted and dtypes.from_numpy(self._array.dtype).category < dtypes.FLOATING:
         raise RuntimeError(
-            "only Tensors of floating point and complex dtype can require gradients"
+            "only Tensors of floating point dtype can require gradients"
         )
     if wanted and self._inference:
         raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode "
@@ -91,7 +91,7 @@ def _del_grad(self: Tensor) -> None:
 
 
 def _get_data(self: Tensor) -> Tensor:
-    return share(self, self._array)
+    return share_uncounted(self)
 
 
 def _set_data(self: Tensor, new: Tensor) -> None:
@@ -103,8 +103,10 @@ def _set_data(self: Tensor, new: Tensor) -> None:
         raise RuntimeError(
             "data set to a tensor that requires gradients must be floating point or complex dtype"
         )
-    source = share(new, new._array)  # makes sure that both know their storage
+    version = version_of(self)
+    source = share_uncounted(new)
     self._array, self._storage, self._device = source._array, source._storage, new._device
+    self._storage.version = version  # type: ignore[union-attr]
     mark_requires_grad(self, self._requires_grad)
 
 

@@ -15,8 +15,10 @@ from ..base import dtypes
 from ..base.devices import CPU, device
 from ..base.errors import broadcast_error, device_error
 from ..eager import RULES
+from ..eager.precision import EXACT_BESIDE_NUMBERS, beside_number
 from ..eager.quiet import SETTING, enter, leave
 from ..prims import PRIMITIVES, Primitive
+from . import mode as modes
 from .mode import mode
 from .node import PrimitiveNode, edge_to
 from .rules.shared import P, filled
@@ -83,7 +85,15 @@ def _wrap_result(array: Any, where: device) -> Tensor:
     out = wrap(array if type(array) is ndarray else np.asarray(array))
     if where is not CPU:
         out._device, out._plain = where, False
+    if modes.inference_regions:
+        mark_inference(out)
     return out
+
+
+def mark_inference(t: Tensor) -> None:
+    """Results of this thread's inference mode may never enter the tape."""
+    if mode.inference:
+        t._inference, t._plain = True, False
 
 
 def record(
@@ -151,6 +161,8 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
         out._array = array if type(array) is ndarray else np.asarray(array)
         if not plain and mode.grad:
             record(primitive, (a,), params, (out,))
+        if modes.inference_regions:
+            mark_inference(out)
         return out
 
     return call
@@ -158,6 +170,7 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
 
 def _binary(primitive: Primitive) -> Callable[..., Any]:
     array_rule = RULES[primitive.name]
+    exact = primitive.name in EXACT_BESIDE_NUMBERS
 
     def call(a: Any, b: Any) -> Tensor:
         x, y, plain = a, b, True
@@ -169,7 +182,10 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
             return bind(primitive, (a, b), {})
         token = enter(SETTING)
         try:
-            array = array_rule(x, y)
+            if type(x) is float or type(y) is float:
+                array = beside_number(array_rule, x, y, exact)
+            else:
+                array = array_rule(x, y)
         except ValueError as error:
             raise _clash(primitive.name, [x, y]) from error
         finally:
@@ -178,6 +194,8 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
         out._array = array if type(array) is ndarray else np.asarray(array)
         if not plain and mode.grad:
             record(primitive, (a, b), {}, (out,))
+        if modes.inference_regions:
+            mark_inference(out)
         return out
 
     return call

@@ -11,7 +11,7 @@ import numpy as np
 from .calls import constant_like
 from .mode import mode, no_grad
 from .node import Edge, Node, Saved, edge_to, freed_error, saved_result, unpack
-from .tensor import Tensor, share, storage_of, wrap
+from .tensor import Tensor, share, version_of, wrap
 
 
 class FunctionContext:
@@ -80,8 +80,7 @@ class FunctionNode(Node):
             elif id(t) in own:
                 self.saved.append((saved_result(t), (self, t._output_index)))
             else:
-                storage = storage_of(t)
-                self.saved.append(((t, t._array, storage, storage.version), edge_to(t)))
+                self.saved.append(((t, None, None, version_of(t)), edge_to(t)))
         self.context._to_save = ()
 
     def unpacked(self) -> tuple:

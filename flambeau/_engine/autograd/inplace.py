@@ -25,7 +25,7 @@ def check_writable(t: Tensor) -> None:
         return
     if t._inference and not mode.inference:
         raise RuntimeError(
-            "Inplace update to inference tensor outside InferenceMode is not allowed. You can "
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can "
             "make a clone to get a normal tensor before doing inplace update."
         )
     if not mode.grad:
@@ -60,6 +60,26 @@ _CREATION_ERRORS = {
     "inplace. Such functions do not allow the output views to be modified inplace. You should "
     "replace the inplace operation by an out-of-place one.",
 }
+
+
+def keep_original(t: Tensor, result: Tensor, since: int) -> None:
+    """Let nodes made since `since` that saved `t` keep a copy: `t` is about to be overwritten.
+
+    So `x.mul_(w)` can give w's gradient, which needs what x was.
+    """
+    node = result._grad_fn
+    stack = [node] if node is not None else []
+    copy = None
+    while stack:
+        node = stack.pop()
+        if node.sequence < since:
+            continue
+        if isinstance(node, PrimitiveNode):
+            for position, saved in node.saved.items():
+                if saved[0] is t:
+                    copy = t._array.copy() if copy is None else copy
+                    node.saved[position] = (None, copy, None, 0)
+        stack.extend(e[0] for e in node.edges if e is not None and isinstance(e[0], Node))
 
 
 def write_(t: Tensor, value: Tensor, *, op: str = "copy_", checked: bool = False) -> Tensor:

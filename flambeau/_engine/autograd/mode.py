@@ -19,6 +19,8 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
+# how many inference_mode regions are open in all threads: while 0, ops need not ask `mode`
+inference_regions = 0
 
 
 def is_grad_enabled() -> bool:
@@ -158,11 +160,15 @@ class inference_mode(_ModeSwitch):  # noqa: N801
         return type(self)(self.wanted)
 
     def __enter__(self) -> None:
+        global inference_regions
+        inference_regions += 1
         self.before = (mode.grad, mode.inference)
         mode.inference = self.wanted
         mode.grad = not self.wanted and mode.grad
 
     def __exit__(self, *exc: object) -> None:
+        global inference_regions
+        inference_regions -= 1
         mode.grad, mode.inference = self.before
 
 

@@ -16,14 +16,20 @@ from .tensor import Storage, Tensor, storage_of, wrap
 
 _sequence = itertools.count()
 
+
+def now() -> int:
+    """A moment on the tape: nodes made from here on have a larger sequence number."""
+    return next(_sequence)
+
+
 # An edge is None (no gradient wanted), (node, output index), or (leaf tensor, 0).
 Edge = tuple[Any, int] | None
 
 
-# A tensor kept for backward is a plain tuple, made on every recorded call: the tensor, its array,
-# its storage, and the version of that memory at the moment. The tensor is None for a result
-# (holding it would be a reference cycle), the storage None for a tensor without aliases yet.
-Saved = tuple[Tensor | None, np.ndarray, Storage | None, int]
+# A tensor kept for backward is a plain tuple, made on every recorded call. An operand is kept
+# itself: (tensor, None, None, version of its memory). A result is kept as (None, array, storage,
+# version), for holding the tensor would be a reference cycle.
+Saved = tuple[Tensor | None, np.ndarray | None, Storage | None, int]
 
 
 def saved_result(t: Tensor) -> Saved:
@@ -39,14 +45,13 @@ def unpack(saved: Saved, node: Node, position: str, edge: Edge) -> Tensor:
         RuntimeError: it has been written to since.
     """
     t, array, storage, version = saved
-    same = t is not None and t._array is array
-    if storage is None and same:
-        storage = t._storage  # type: ignore[union-attr]
+    if t is not None:
+        storage = t._storage
     if storage is not None and storage.version != version:
         raise modified_error(saved, storage.version, node, position)
-    if same:
-        return t  # type: ignore[return-value]
-    out = wrap(array)  # a result, or a tensor whose .data was replaced
+    if t is not None:
+        return t
+    out = wrap(array)  # type: ignore[arg-type]
     out._storage = storage
     if edge is not None and isinstance(edge[0], Node):
         out._grad_fn, out._output_index = edge
@@ -57,6 +62,8 @@ def unpack(saved: Saved, node: Node, position: str, edge: Edge) -> Tensor:
 def modified_error(saved: Saved, found: int, node: Node, position: str) -> RuntimeError:
     """PyTorch's error for a saved tensor that was changed in place."""
     t, array, _, version = saved
+    array = t._array if t is not None else array
+    assert array is not None
     kind = dtypes.from_numpy(array.dtype).word
     where = ""
     owner = t._grad_fn if t is not None else node
@@ -200,8 +207,10 @@ class PrimitiveNode(Node):
         for i in keep:
             x = inputs[i]
             if isinstance(x, Tensor):
+                if x._inference:
+                    raise inference_error()
                 storage = x._storage
-                saved[i] = (x, x._array, storage, 0 if storage is None else storage.version)
+                saved[i] = (x, None, None, 0 if storage is None else storage.version)
         self.saved = saved
         self.out_metas = out_metas = []
         for index, out in enumerate(outs):
@@ -241,6 +250,16 @@ class PrimitiveNode(Node):
 
     def name(self) -> str:
         return self.label or self.gradient.label
+
+
+def inference_error() -> RuntimeError:
+    """PyTorch's error for an inference tensor that backward would need."""
+    return RuntimeError(
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+        "inference mode in computation tracked by autograd. To work around this, you can make a "
+        "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+        "`torch.inference_mode()`."
+    )
 
 
 def freed_error() -> RuntimeError:

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 class Storage:
     """The memory that aliases share: its owner array and its version counter."""
 
-    __slots__ = ("__weakref__", "array", "offset_zero", "version")
+    __slots__ = ("__weakref__", "array", "of", "offset_zero", "version")
 
-    def __init__(self, array: np.ndarray):
+    def __init__(self, array: np.ndarray, of: Storage | None = None):
         self.array = array
         self.version = 0
+        self.of = of  # the same memory under another version counter, as `.data` gives it
         # the address of the storage's first byte; views count their offset from here
         self.offset_zero: int | None = None
+
+    @property
+    def core(self) -> Storage:
+        """The one object that stands for this memory, whichever counter it is seen through."""
+        return self if self.of is None else self.of
 
     @property
     def address(self) -> int:
@@ -115,6 +121,14 @@ def share(t: Tensor, array: np.ndarray) -> Tensor:
     if t._device is not CPU:
         out._device = t._device
         out._plain = False
+    return out
+
+
+def share_uncounted(t: Tensor) -> Tensor:
+    """A tensor over t's memory whose writes autograd does not notice: what `.data` gives."""
+    out = share(t, t._array)
+    storage = storage_of(t)
+    out._storage = Storage(storage.array, storage.core)
     return out
 
 

@@ -57,8 +57,12 @@ class ViewInfo:
 
     def refresh(self, view: Tensor) -> None:
         """Bring the view's history up to the version of its memory."""
+        if self.creation != "default":
+            # made without a history: a leaf of its own, if its base is to be differentiated
+            view._requires_grad = view._requires_grad or self.base._requires_grad
+            return
         version = storage_of(view).version
-        if version == self.version or self.creation != "default":
+        if version == self.version:
             return
         self.version = version
         if not self.base._requires_grad:

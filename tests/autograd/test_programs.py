@@ -1,0 +1,27 @@
+"""Autograd does what PyTorch's does: golden values from torch 2.13."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+import flambeau
+from tests.autograd.programs import PROGRAMS
+from tests.programs import outcome, same
+
+EXPECTED = json.loads((Path(__file__).parents[1] / "golden" / "autograd.json").read_text())
+
+
+def test_every_program_has_a_golden_value():
+    assert PROGRAMS.keys() == EXPECTED.keys()
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_same_as_torch(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = outcome(flambeau, PROGRAMS[name])
+    assert same(found, EXPECTED[name]), f"{found}\nexpected {EXPECTED[name]}"
