@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from importlib import import_module
 
 from tests.nn.modules.scenarios import layer, outcome, outcomes, scenario
 
@@ -246,3 +247,49 @@ def orthogonal_weights(torch):
             lambda: orthogonal(layer(torch), "nothing"),
         ),
     ]
+
+
+@scenario
+def pruning(torch):
+    nn, prune = torch.nn, import_module(f"{torch.__name__}.nn.utils.prune")
+    m = layer(torch, 3, 4)
+    prune.l1_unstructured(m, "weight", 2)
+    first = [dict(m.state_dict()), m.weight, list(m._parameters), type(m.weight).__name__]
+    m(torch.ones(1, 4)).sum().backward()
+    gradient = m.weight_orig.grad
+    prune.l1_unstructured(m, "weight", 0.5)
+    second = [m.weight_mask, len(m._forward_pre_hooks)]
+    prune.ln_structured(m, "weight", 1, 2, 0)
+    third = m.weight_mask
+    prune.remove(m, "weight")
+    a, b = layer(torch, 2, 2), layer(torch, 3, 2)
+    prune.global_unstructured([(a, "weight"), (b, "weight")], prune.L1Unstructured, amount=4)
+    scored = prune.l1_unstructured(
+        layer(torch), "weight", 2, torch.tensor([[3.0, 1], [2, 0], [9, 9]])
+    )
+    torch.manual_seed(0)
+    drawn = [
+        prune.random_unstructured(layer(torch, 4, 4), "weight", 5).weight_mask,
+        prune.random_structured(layer(torch, 4, 4), "weight", 2, 1).weight_mask,
+    ]
+    return [
+        first, gradient, second, third, dict(m.state_dict()), prune.is_pruned(m),
+        prune.is_pruned(nn.Sequential(a)), a.weight_mask, b.weight_mask, scored.weight_mask, drawn,
+        prune.identity(layer(torch), "bias").bias_mask,
+        prune.L1Unstructured(1).prune(torch.tensor([3.0, -1.0])),
+        *outcomes(
+            lambda: prune.remove(m, "weight"),
+            lambda: prune.l1_unstructured(m, "weight", 20),
+            lambda: prune.l1_unstructured(m, "weight", -1),
+            lambda: prune.l1_unstructured(m, "weight", 1.5),
+            lambda: prune.l1_unstructured(m, "weight", "a"),
+            lambda: prune.ln_structured(layer(torch), "bias", 1, 2, 0),
+            lambda: prune.ln_structured(layer(torch), "weight", 1, 2, 5),
+            lambda: prune.random_structured(layer(torch), "weight", 5, 0),
+            lambda: prune.custom_from_mask(layer(torch), "weight", torch.ones(3)),
+            lambda: prune.global_unstructured(3, prune.L1Unstructured, amount=1),
+            lambda: prune.global_unstructured(
+                [(layer(torch), "weight")], prune.RandomStructured, amount=1
+            ),
+        ),
+    ]  # fmt: skip
