@@ -83,7 +83,7 @@ class NAdam(RuleOptimizer):
         >>> (3 * p).sum().backward()
         >>> flambeau.optim.NAdam([p], lr=0.1).step()
         >>> round(p.item(), 4)
-        0.8401
+        0.8944
     """
 
     _rule = Rule(

@@ -187,6 +187,15 @@ class SWALR(LRScheduler):
 
     Raises:
         ValueError: an argument out of range.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = SWALR(optimizer, swa_lr=0.5, anneal_epochs=4)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.75
     """
 
     def __init__(

@@ -63,8 +63,9 @@ class SequentialLR(_Composite):
     Example:
         >>> weight = flambeau.ones(1, requires_grad=True)
         >>> optimizer = flambeau.optim.SGD([weight], lr=1.0)
-        >>> warmup = LinearLR(optimizer, start_factor=0.5, total_iters=2)
-        >>> decay = ExponentialLR(optimizer, gamma=0.9)
+        >>> schedulers = flambeau.optim.lr_scheduler
+        >>> warmup = schedulers.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+        >>> decay = schedulers.ExponentialLR(optimizer, gamma=0.9)
         >>> scheduler = SequentialLR(optimizer, [warmup, decay], milestones=[2])
         >>> scheduler.get_last_lr()
         [0.5]
@@ -128,6 +129,17 @@ class ChainedScheduler(_Composite):
 
     Raises:
         ValueError: no schedules, several optimizers, or a ReduceLROnPlateau.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> schedulers = flambeau.optim.lr_scheduler
+        >>> parts = [schedulers.StepLR(optimizer, 1, 0.5), schedulers.StepLR(optimizer, 2, 0.5)]
+        >>> scheduler = ChainedScheduler(parts)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.125
     """
 
     def __init__(

@@ -17,6 +17,15 @@ class CosineAnnealingLR(LRScheduler):
         T_max: epochs from the highest to the lowest rate.
         eta_min: the lowest rate.
         last_epoch: steps taken so far, -1 to start.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = CosineAnnealingLR(optimizer, T_max=4)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.5
     """
 
     def __init__(

@@ -56,6 +56,15 @@ class CyclicLR(LRScheduler):
 
     Raises:
         ValueError: an unknown mode, lists of the wrong length, or no momentum to move.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = CyclicLR(optimizer, 0.0, 1.0, step_size_up=4, cycle_momentum=False)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.5
     """
 
     def __init__(
@@ -164,6 +173,15 @@ class OneCycleLR(LRScheduler):
     Raises:
         ValueError: arguments out of range, no momentum to move, or (step) more than
             `total_steps` steps.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = OneCycleLR(optimizer, 1.0, total_steps=10, cycle_momentum=False)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        1.0
     """
 
     def __init__(

@@ -73,6 +73,15 @@ class MultiplicativeLR(_Lambdas):
         optimizer: whose groups to set.
         lr_lambda: one function of the epoch, or a list of one a group.
         last_epoch: steps taken so far, -1 to start.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = MultiplicativeLR(optimizer, lambda epoch: 0.5)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.25
     """
 
     def get_lr(self) -> list[Any]:
@@ -94,6 +103,15 @@ class StepLR(LRScheduler):
         step_size: epochs between changes.
         gamma: factor.
         last_epoch: steps taken so far, -1 to start.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = StepLR(optimizer, step_size=2, gamma=0.5)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.5
     """
 
     def __init__(
@@ -122,6 +140,15 @@ class MultiStepLR(LRScheduler):
         milestones: epochs; one that is listed twice counts twice.
         gamma: factor.
         last_epoch: steps taken so far, -1 to start.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = MultiStepLR(optimizer, milestones=[1, 2], gamma=0.5)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.25
     """
 
     def __init__(
@@ -159,6 +186,15 @@ class ConstantLR(LRScheduler):
 
     Raises:
         ValueError: `factor` out of range.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = ConstantLR(optimizer, factor=0.5, total_iters=4)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.5
     """
 
     def __init__(
@@ -201,6 +237,15 @@ class LinearLR(LRScheduler):
 
     Raises:
         ValueError: a factor out of range.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = LinearLR(optimizer, start_factor=0.5, total_iters=4)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.75
     """
 
     def __init__(
@@ -245,6 +290,15 @@ class ExponentialLR(LRScheduler):
         optimizer: whose groups to set.
         gamma: factor.
         last_epoch: steps taken so far, -1 to start.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = ExponentialLR(optimizer, gamma=0.5)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.25
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
@@ -270,6 +324,15 @@ class PolynomialLR(LRScheduler):
         total_iters: epochs until 0.
         power: of the polynomial.
         last_epoch: steps taken so far, -1 to start.
+
+    Example:
+        >>> optimizer = flambeau.optim.SGD([flambeau.ones(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = PolynomialLR(optimizer, total_iters=4)
+        >>> for epoch in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 4)
+        0.5
     """
 
     def __init__(
