@@ -184,7 +184,8 @@ def _amount(amount: Any) -> Any:
     if not isinstance(amount, numbers.Real):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
     whole = isinstance(amount, numbers.Integral)
-    if amount < 0 or (not whole and amount > 1):
+    value: Any = amount
+    if value < 0 or (not whole and value > 1):
         raise ValueError(
             f"amount={amount} should either be a float in the range [0, 1] or a non-negative "
             "integer"
@@ -194,7 +195,7 @@ def _amount(amount: Any) -> Any:
 
 def _count(amount: Any, size: int) -> int:
     """How many of ``size`` are pruned."""
-    if not isinstance(amount, numbers.Integral):
+    if isinstance(amount, float):
         return round(amount * size)
     if amount > size:
         raise ValueError(
