@@ -32,9 +32,7 @@ class LinAlgError(RuntimeError):
 def check_matrix(name: str, a: Tensor, *, square: bool = True) -> None:
     """Raises RuntimeError unless `a` is a batch of (square) floating or complex matrices."""
     if a._array.ndim < 2:
-        raise RuntimeError(
-            f"{name}: The input tensor A must have at least 2 dimensions."
-        )
+        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if square and a._array.shape[-1] != a._array.shape[-2]:
         raise RuntimeError(
             f"{name}: A must be batches of square matrices, but they are "
@@ -42,8 +40,7 @@ def check_matrix(name: str, a: Tensor, *, square: bool = True) -> None:
         )
     if a._array.dtype.kind not in "fc" or a._array.dtype.itemsize == 2:
         raise RuntimeError(
-            f"{name}: Expected a floating point or complex tensor as input. Got "
-            f"{dtype_of(a).word}"
+            f"{name}: Expected a floating point or complex tensor as input. Got {dtype_of(a).word}"
         )
 
 
@@ -62,8 +59,10 @@ def last_dims(x: Tensor, *, rows: Any = None, columns: Any = None) -> Tensor:
     """A view of some rows and columns of matrices."""
     shape = x._array.shape
     lead = tuple((0, n, 1) for n in shape[:-2])
-    pick = [(0, n, 1) if part is None else (*part, 1)
-            for part, n in zip((rows, columns), shape[-2:], strict=True)]
+    pick = [
+        (0, n, 1) if part is None else (*part, 1)
+        for part, n in zip((rows, columns), shape[-2:], strict=True)
+    ]
     return P.slice(x, index=(*lead, *pick))
 
 
@@ -136,8 +135,10 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     """A = U diag(S) Vh with orthonormal U and Vh and descending S >= 0."""
     check_matrix("linalg.svd", A, square=False)
     if driver is not None:
-        raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on "
-                           "CUDA inputs with cuSOLVER backend.")
+        raise RuntimeError(
+            "torch.linalg.svd: keyword argument `driver=` is only supported on "
+            "CUDA inputs with cuSOLVER backend."
+        )
     return result_type("linalg_svd")(P.svd(A, full=bool(full_matrices)))
 
 
@@ -218,8 +219,11 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     found = _errors_as(
         "linalg.solve",
         "The solver failed because the input matrix is singular.",
-        lambda: P.solve(A, right) if left
-        else transpose(P.solve(transpose(A, -2, -1), transpose(right, -2, -1)), -2, -1),
+        lambda: (
+            P.solve(A, right)
+            if left
+            else transpose(P.solve(transpose(A, -2, -1), transpose(right, -2, -1)), -2, -1)
+        ),
     )
     return P.slice(found, index=_first_column(found)) if vector else found
 
@@ -252,7 +256,9 @@ def solve_triangular(
     check_same_dtype("linalg.solve_triangular", A, B)
     if not left:
         turned = solve_triangular(
-            transpose(A, -2, -1), transpose(B, -2, -1), upper=not upper,
+            transpose(A, -2, -1),
+            transpose(B, -2, -1),
+            upper=not upper,
             unitriangular=unitriangular,
         )
         return transpose(turned, -2, -1)
@@ -309,7 +315,8 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     check_matrix("linalg.matrix_power", A)
     if n == 0:
         return P.copy(P.expand(identity_like(A), shape=A._array.shape), order="C")
-    base, power, found = (inv(A) if n < 0 else A), abs(n), None
+    base, power = (inv(A) if n < 0 else A), abs(n)
+    found: Any = None
     while power:
         if power & 1:
             found = base if found is None else matmul(found, base)
@@ -340,9 +347,7 @@ def multi_dot(tensors: Any) -> Tensor:
     """The product of several matrices, in the cheapest order; vectors at the ends count."""
     tensors = list(tensors)
     if len(tensors) < 2:
-        raise RuntimeError(
-            f"multi_dot(): expected at least 2 tensors but got {len(tensors)}"
-        )
+        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
     row, column = tensors[0]._array.ndim == 1, tensors[-1]._array.ndim == 1
     if row:
         tensors[0] = reshape(tensors[0], (1, -1))

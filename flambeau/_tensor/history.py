@@ -36,12 +36,11 @@ def _set_requires_grad(self: Tensor, wanted: bool) -> None:
             "var_no_grad = var.detach()."
         )
     if wanted and dtypes.from_numpy(self._array.dtype).category < dtypes.FLOATING:
-        raise RuntimeError(
-            "only Tensors of floating point dtype can require gradients"
-        )
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
     if wanted and self._inference:
-        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode "
-                           "is not allowed.")
+        raise RuntimeError(
+            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+        )
     mark_requires_grad(self, bool(wanted))
 
 
@@ -96,9 +95,7 @@ def _get_data(self: Tensor) -> Tensor:
 
 def _set_data(self: Tensor, new: Tensor) -> None:
     if not isinstance(new, Tensor):
-        raise TypeError(
-            f"Variable data has to be a tensor, but got {type(new).__name__}"
-        )
+        raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
     if self._requires_grad and new._array.dtype.kind not in "fcV":
         raise RuntimeError(
             "data set to a tensor that requires gradients must be floating point or complex dtype"

@@ -57,18 +57,18 @@ def _zeros_for(found: tuple, like: tuple, strict: bool, what: str) -> tuple:
     """
     if strict and any(g is None for g in found):
         position = next(i for i, g in enumerate(found) if g is None)
-        raise RuntimeError(f"The output of the user-provided function is independent of input "
-                           f"{position}. This is not allowed in strict mode ({what}).")
-    return tuple(
-        constant_like(x, 0) if g is None else g for g, x in zip(found, like, strict=True)
-    )
+        raise RuntimeError(
+            f"The output of the user-provided function is independent of input "
+            f"{position}. This is not allowed in strict mode ({what})."
+        )
+    return tuple(constant_like(x, 0) if g is None else g for g, x in zip(found, like, strict=True))
 
 
 def _gradients(
     outputs: tuple, inputs: tuple, weights: Any, create_graph: bool
 ) -> tuple[Tensor | None, ...]:
-    used = [
-        (o, None if weights is None else w)
+    used: list[tuple[Any, Any]] = [
+        (o, w)
         for o, w in zip(outputs, weights or (None,) * len(outputs), strict=True)
         if o.requires_grad
     ]
@@ -91,7 +91,10 @@ def _finish(x: Any, create_graph: bool) -> Any:
 
 
 def vjp(
-    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
     strict: bool = False,
 ) -> tuple[Any, Any]:
     """func(inputs), and the product of `v` with the Jacobian of `func`.
@@ -130,7 +133,10 @@ def _weights(like: tuple, v: Any, what: str) -> tuple:
 
 
 def jvp(
-    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
     strict: bool = False,
 ) -> tuple[Any, Any]:
     """func(inputs), and the product of the Jacobian of `func` with `v`."""
@@ -150,8 +156,12 @@ def jvp(
 
 
 def jacobian(
-    func: Callable[..., Any], inputs: Any, create_graph: bool = False, strict: bool = False,
-    vectorize: bool = False, strategy: str = "reverse-mode",
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
 ) -> Any:
     """The Jacobian of `func`: for each output and input, a tensor of their shapes joined.
 
@@ -187,8 +197,12 @@ def _jacobian_of(out: Any, xs: tuple, create_graph: bool, strict: bool) -> tuple
 
 
 def hessian(
-    func: Callable[..., Any], inputs: Any, create_graph: bool = False, strict: bool = False,
-    vectorize: bool = False, outer_jacobian_strategy: str = "reverse-mode",
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
     """The matrix of second derivatives of a scalar function."""
     _, several = _tuple(inputs, "inputs")
@@ -205,12 +219,16 @@ def hessian(
 
 def _check_scalar(value: Any) -> None:
     if isinstance(value, tuple) or value.numel() != 1:
-        raise RuntimeError("The Tensor returned by the function given to hessian should contain "
-                           "a single element")
+        raise RuntimeError(
+            "The Tensor returned by the function given to hessian should contain a single element"
+        )
 
 
 def vhp(
-    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
     strict: bool = False,
 ) -> tuple[Any, Any]:
     """func(inputs), and the product of `v` with the Hessian of a scalar `func`."""
@@ -218,7 +236,10 @@ def vhp(
 
 
 def hvp(
-    func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: bool = False,
     strict: bool = False,
 ) -> tuple[Any, Any]:
     """func(inputs), and the product of the Hessian of a scalar `func` with `v`."""

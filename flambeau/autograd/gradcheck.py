@@ -133,8 +133,13 @@ def _gradcheck(
 
 
 def _compare(
-    outputs: list[Any], number: int, out: Any, x: Any, numerical: np.ndarray,
-    tolerances: tuple[float, float, float], position: int,
+    outputs: list[Any],
+    number: int,
+    out: Any,
+    x: Any,
+    numerical: np.ndarray,
+    tolerances: tuple[float, float, float],
+    position: int,
 ) -> None:
     atol, rtol, nondet = tolerances
     analytical = []
@@ -146,8 +151,10 @@ def _compare(
             first = _analytical([out], x, [wrap(seed)])
             again = _analytical([out], x, [wrap(seed)])
             if np.abs(first - again).max(initial=0) > nondet:
-                raise GradcheckError("Backward is not reentrant, i.e., running backward with same "
-                                     "input and grad_output multiple times gives different values")
+                raise GradcheckError(
+                    "Backward is not reentrant, i.e., running backward with same "
+                    "input and grad_output multiple times gives different values"
+                )
             analytical.append(first.reshape(-1))
     expected = _expected(numerical, out, x)
     found = np.stack(analytical, 1) if analytical else expected
@@ -199,7 +206,8 @@ def gradgradcheck(
     if grad_outputs is None:
         generator = np.random.default_rng(0)
         grad_outputs = [
-            wrap(_random_like(generator, o._array)).requires_grad_() for o in outputs  # type: ignore
+            wrap(_random_like(generator, o._array)).requires_grad_()
+            for o in outputs  # type: ignore
         ]
     weights = tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,)
     count = len(weights)
@@ -213,8 +221,13 @@ def gradgradcheck(
         return tuple(g for g in found if g is not None and g.requires_grad)  # type: ignore
 
     return gradcheck(
-        first, (*inputs, *weights), eps=eps, atol=atol, rtol=rtol,
-        raise_exception=raise_exception, nondet_tol=nondet_tol,
+        first,
+        (*inputs, *weights),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
     )
 
 

@@ -23,8 +23,10 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """
     edge = edge_to(tensor)
     if edge is None:
-        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does "
-                           "not require gradients")
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does "
+            "not require gradients"
+        )
     target, index = edge
     return GradientEdge(target if isinstance(target, Node) else accumulator(target), index)
 

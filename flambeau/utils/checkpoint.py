@@ -33,8 +33,13 @@ def set_checkpoint_early_stop(enable: bool) -> Any:
 class _Run:
     """What a second run of a checkpointed function needs beside its tensors."""
 
-    def __init__(self, function: Callable[..., Any], kwargs: dict[str, Any], preserve: bool,
-                 contexts: tuple[Any, Any]):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        kwargs: dict[str, Any],
+        preserve: bool,
+        contexts: tuple[Any, Any],
+    ):
         self.function = function
         self.kwargs = kwargs
         self.rng_state = random.get_rng_state() if preserve else None
@@ -84,7 +89,8 @@ class _Checkpoint(Function):
         outputs = ctx.run.again(inputs)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         pairs = [
-            (o, g) for o, g in zip(outputs, grads, strict=True)
+            (o, g)
+            for o, g in zip(outputs, grads, strict=True)
             if isinstance(o, Tensor) and o.requires_grad  # type: ignore[attr-defined]
         ]
         if not pairs:

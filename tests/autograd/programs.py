@@ -303,13 +303,20 @@ def custom_function(torch: Any) -> Any:
             x, _ = ctx.saved_tensors
             return 3 * x * x * ctx.scale * g, None
 
-    class Split(torch.autograd.Function):
+    x = torch.tensor([3.0, 1.0, 2.0], requires_grad=True)
+    y = Cube.apply(x, 2.0)
+    (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    (gg,) = torch.autograd.grad(g.sum(), x)
+    return [y, g, gg, y.grad_fn.name(), Cube.apply(x.detach(), 1.0).requires_grad]
+
+
+def custom_function_of_two_results(torch: Any) -> Any:
+    class Sort(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: Any) -> Any:
             values, order = x.sort()
             ctx.mark_non_differentiable(order)
             ctx.order = order
-            ctx.needs = ctx.needs_input_grad
             return values, order
 
         @staticmethod
@@ -318,7 +325,14 @@ def custom_function(torch: Any) -> Any:
             out[ctx.order] = g
             return out
 
-    class Late(torch.autograd.Function):
+    x = torch.tensor([3.0, 1.0, 2.0], requires_grad=True)
+    values, order = Sort.apply(x)
+    (values * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    return [values, order, order.requires_grad, x.grad]
+
+
+def custom_function_with_setup_context(torch: Any) -> Any:
+    class Product(torch.autograd.Function):
         @staticmethod
         def forward(x: Any, y: Any) -> Any:
             return x * y
@@ -332,6 +346,12 @@ def custom_function(torch: Any) -> Any:
             x, y = ctx.saved_tensors
             return g * y, g * x
 
+    z = torch.tensor([2.0], requires_grad=True)
+    Product.apply(z, z).sum().backward()
+    return z.grad
+
+
+def custom_function_limits(torch: Any) -> Any:
     class Once(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: Any) -> Any:
@@ -361,25 +381,14 @@ def custom_function(torch: Any) -> Any:
         def backward(ctx: Any, g: Any) -> Any:
             return g, g
 
-    x = torch.tensor([3.0, 1.0, 2.0], requires_grad=True)
-    y = Cube.apply(x, 2.0)
-    (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
-    (gg,) = torch.autograd.grad(g.sum(), x)
-    values, order = Split.apply(x)
-    (values * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
-    split = [values, order, order.requires_grad, x.grad.clone()]
-    z = torch.tensor([2.0], requires_grad=True)
-    Late.apply(z, z).sum().backward()
     u = torch.tensor([1.0], requires_grad=True)
     (once,) = torch.autograd.grad(Once.apply(u), u, create_graph=True)
     twice = attempt(lambda: torch.autograd.grad(once, u), 4)
     v = u * 1
     w = InPlace.apply(v)
     w.sum().backward()
-    return [
-        y, g, gg, y.grad_fn.name(), split, z.grad, twice, w is v, v, u.grad,
-        attempt(lambda: Wrong.apply(x).sum().backward(), 8), Cube.apply(x.detach(), 1.0).requires_grad,
-    ]  # fmt: skip
+    wrong = attempt(lambda: Wrong.apply(u).sum().backward(), 8)
+    return [twice, w is v, v, u.grad, wrong]
 
 
 def deep_graph(torch: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The programs that tracing systems get wrong do what PyTorch's does: golden values from torch 2.13."""
+"""Programs that tracing systems get wrong: golden values from torch 2.13."""
 
 from __future__ import annotations
 

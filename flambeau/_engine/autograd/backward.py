@@ -7,7 +7,7 @@ is a topological order and PyTorch's own, so gradients are summed in the same or
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class _Task:
         self.heap: list[tuple[int, int, Node]] = []
         self.captured: dict[int, Tensor] = {}
         # what `inputs` asks for: leaves by identity, results by (node, output index)
-        self.leaves: dict[int, Tensor] | None = None
+        self.leaves: dict[int, Tensor] = {}
         self.results_of: dict[Node, dict[int, int]] = {}
         self.wanted: set[Node] | None = None
         self.leaf_sums: dict[int, tuple[Tensor, Tensor]] = {}
@@ -63,7 +63,6 @@ class _Task:
             self._set_targets(inputs)
 
     def _set_targets(self, inputs: Sequence[Tensor]) -> None:
-        self.leaves = {}
         for t in inputs:
             target, index = edge_to(t) or (t, 0)
             if isinstance(target, Node):
@@ -77,7 +76,7 @@ class _Task:
         if self.inputs is not None:
             self.wanted = _nodes_that_reach(
                 [e[0] for e in edges if e is not None and isinstance(e[0], Node)],
-                set(self.leaves or ()),
+                set(self.leaves),
                 set(self.results_of),
             )
         for edge, grad in zip(edges, grads, strict=True):
@@ -146,14 +145,10 @@ class _Task:
 
     def _continues(self, node: Node) -> bool:
         """Whether something that is asked for lies beyond a captured node."""
-        return any(
-            e is not None
-            and (e[0] in self.wanted if isinstance(e[0], Node) else id(e[0]) in self.leaves)
-            for e in node.edges
-        )
+        return _leads_to(node, self.wanted or set(), self.leaves)
 
     def _reach_leaf(self, leaf: Tensor, grad: Tensor) -> None:
-        if self.leaves is not None and id(leaf) not in self.leaves:
+        if self.inputs is not None and id(leaf) not in self.leaves:
             return
         held = self.leaf_sums.get(id(leaf))
         self.leaf_sums[id(leaf)] = (leaf, grad if held is None else add(held[1], grad))
@@ -195,12 +190,17 @@ def _nodes_that_reach(roots: list[Node], leaves: set[int], targets: set[Node]) -
         stack.extend(e[0] for e in node.edges if e is not None and isinstance(e[0], Node))
     wanted: set[Node] = set()
     for node in sorted(order, key=lambda n: n.sequence):
-        if node in targets or any(
-            e is not None and (e[0] in wanted if isinstance(e[0], Node) else id(e[0]) in leaves)
-            for e in node.edges
-        ):
+        if node in targets or _leads_to(node, wanted, leaves):
             wanted.add(node)
     return wanted
+
+
+def _leads_to(node: Node, nodes: set[Node], leaves: Container[int]) -> bool:
+    """Whether an edge of `node` ends at one of `nodes`, or at a leaf of these identities."""
+    return any(
+        e is not None and (e[0] in nodes if isinstance(e[0], Node) else id(e[0]) in leaves)
+        for e in node.edges
+    )
 
 
 def _apply(node: Node, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
@@ -210,8 +210,7 @@ def _apply(node: Node, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         and any(g is None for g in grads)
     ):
         grads = [
-            _zeros(meta) if g is None else g
-            for g, meta in zip(grads, node.out_metas, strict=True)
+            _zeros(meta) if g is None else g for g, meta in zip(grads, node.out_metas, strict=True)
         ]
     if not mode.anomaly:
         return node.apply(grads)
@@ -243,9 +242,7 @@ def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Undo a broadcast: sum over the dimensions that were added or stretched."""
     lead = grad._array.ndim - len(shape)
     dims = tuple(range(lead)) + tuple(
-        d + lead
-        for d, size in enumerate(shape)
-        if size == 1 and grad._array.shape[d + lead] != 1
+        d + lead for d, size in enumerate(shape) if size == 1 and grad._array.shape[d + lead] != 1
     )
     if dims:
         grad = P.sum(grad, dims=dims, keepdim=True)

@@ -20,7 +20,7 @@ from ..eager.quiet import SETTING, enter, leave
 from ..prims import PRIMITIVES, Primitive
 from . import mode as modes
 from .mode import mode
-from .node import PrimitiveNode, edge_to
+from .node import PrimitiveNode
 from .rules.shared import P, filled
 from .table import GRADIENTS
 from .tensor import Tensor, new, share, wrap

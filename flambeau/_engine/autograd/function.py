@@ -160,8 +160,9 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the result; subclasses override this."""
-        raise NotImplementedError("You must implement the forward function for custom "
-                                  "autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
@@ -209,7 +210,10 @@ class Function:
 
 
 def _record(
-    function: type[Function], context: FunctionContext, edges: tuple[Edge, ...], args: tuple,
+    function: type[Function],
+    context: FunctionContext,
+    edges: tuple[Edge, ...],
+    args: tuple,
     output: Any,
 ) -> Any:
     """Put the call on the tape, and give its results their history."""

@@ -114,9 +114,7 @@ def _check_shape(target: tuple[int, ...], source: tuple[int, ...], op: str) -> N
     if target == source:
         return
     lead = len(target) - len(source)
-    if lead < 0 or any(
-        s not in (1, n) for n, s in zip(target[lead:], source, strict=True)
-    ):
+    if lead < 0 or any(s not in (1, n) for n, s in zip(target[lead:], source, strict=True)):
         raise RuntimeError(
             f"{op}: output with shape {list(target)} doesn't match the broadcast shape "
             f"{list(source)}"
@@ -129,8 +127,10 @@ def _copy(target: np.ndarray, source: np.ndarray) -> None:
             "the tensor's memory is read-only (it came from a read-only NumPy array or file); "
             "clone() it before writing"
         )
-    if target.size and 0 in target.strides and any(
-        n > 1 and not step for n, step in zip(target.shape, target.strides, strict=True)
+    if (
+        target.size
+        and 0 in target.strides
+        and any(n > 1 and not step for n, step in zip(target.shape, target.strides, strict=True))
     ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "

@@ -88,7 +88,7 @@ def _decorate_generator(switch: Callable[[], Any], function: Any) -> Any:
     return wrapper
 
 
-class no_grad(_ModeSwitch):  # noqa: N801
+class no_grad(_ModeSwitch):
     """Do not record operations inside: their results never require grad.
 
     >>> x = flambeau.ones(2, requires_grad=True)
@@ -109,7 +109,7 @@ class no_grad(_ModeSwitch):  # noqa: N801
         mode.grad = self.before
 
 
-class enable_grad(no_grad):  # noqa: N801
+class enable_grad(no_grad):
     """Record operations inside, also within a surrounding `no_grad`."""
 
     def __enter__(self) -> None:
@@ -117,7 +117,7 @@ class enable_grad(no_grad):  # noqa: N801
         mode.grad = True
 
 
-class set_grad_enabled(_ModeSwitch):  # noqa: N801
+class set_grad_enabled(_ModeSwitch):
     """Set grad mode at once; as a context manager, restore it at the end."""
 
     def __init__(self, mode: bool) -> None:
@@ -143,7 +143,7 @@ def _set_grad(wanted: bool) -> None:
     mode.grad = wanted
 
 
-class inference_mode(_ModeSwitch):  # noqa: N801
+class inference_mode(_ModeSwitch):
     """Like `no_grad`, and results are marked as never to enter autograd."""
 
     def __new__(cls, mode: Any = True) -> Any:
@@ -172,7 +172,7 @@ class inference_mode(_ModeSwitch):  # noqa: N801
         mode.grad, mode.inference = self.before
 
 
-class set_detect_anomaly(_ModeSwitch):  # noqa: N801
+class set_detect_anomaly(_ModeSwitch):
     """Remember where each node was made and check every gradient for NaN."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
@@ -190,7 +190,7 @@ class set_detect_anomaly(_ModeSwitch):  # noqa: N801
         _set_anomaly(*self.before)
 
 
-class detect_anomaly(set_detect_anomaly):  # noqa: N801
+class detect_anomaly(set_detect_anomaly):
     """Context manager that turns anomaly detection on."""
 
     def __init__(self, check_nan: bool = True) -> None:

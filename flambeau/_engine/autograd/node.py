@@ -212,7 +212,8 @@ class PrimitiveNode(Node):
                 storage = x._storage
                 saved[i] = (x, None, None, 0 if storage is None else storage.version)
         self.saved = saved
-        self.out_metas = out_metas = []
+        out_metas: list[tuple[tuple[int, ...], np.dtype]] = []
+        self.out_metas = out_metas
         for index, out in enumerate(outs):
             array = out._array
             out_metas.append((array.shape, array.dtype))

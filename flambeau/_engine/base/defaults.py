@@ -20,8 +20,9 @@ def set_default_dtype(d: dtypes.dtype) -> None:
     """
     global _default
     if not isinstance(d, dtypes.dtype):
-        raise TypeError("invalid dtype object: only floating-point types are supported as the "
-                        "default type")
+        raise TypeError(
+            "invalid dtype object: only floating-point types are supported as the default type"
+        )
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     _default = d

@@ -5,7 +5,7 @@ from __future__ import annotations
 _KNOWN = ("cpu", "cuda", "meta", "mps", "xpu", "xla", "ipu", "hpu", "mtia", "privateuseone")
 
 
-class device:  # noqa: N801 - PyTorch's own name
+class device:
     """A device: a type ("cpu", "cuda", "meta") and, for some, an index.
 
     >>> device("cuda:0")

@@ -8,7 +8,7 @@ import numpy as np
 BOOL, INTEGER, FLOATING, COMPLEX = range(4)
 
 
-class dtype:  # noqa: N801 - PyTorch's own name
+class dtype:
     """The type of a tensor's elements, e.g. `flambeau.float32`.
 
     Attributes:

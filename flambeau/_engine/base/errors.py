@@ -56,4 +56,4 @@ def argument_type_error(op: str, name: str, position: int, wanted: str, got: obj
 
 def not_supported(op: str, d: dtype) -> NotImplementedError:
     """The op has no meaning, or PyTorch has no kernel, for this dtype."""
-    return NotImplementedError(f'"{op}" not implemented for \'{d.word}\'')
+    return NotImplementedError(f"\"{op}\" not implemented for '{d.word}'")

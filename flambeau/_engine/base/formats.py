@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class layout:  # noqa: N801 - PyTorch's own name
+class layout:
     """How a tensor stores its elements; `strided` is the only one that flambeau has."""
 
     def __init__(self, name: str):
@@ -18,7 +18,7 @@ class layout:  # noqa: N801 - PyTorch's own name
         return self.name
 
 
-class memory_format:  # noqa: N801 - PyTorch's own name
+class memory_format:
     """The order in memory of a dense tensor's dimensions."""
 
     def __init__(self, name: str):
@@ -50,6 +50,7 @@ def channels_last_order(wanted: memory_format | None, shape: Sequence[int]) -> t
     if ndim is None:
         return None
     if len(shape) != ndim:
-        raise RuntimeError(f"required rank {ndim} tensor to use {wanted!r:.40} format".replace(
-            "torch.", ""))
+        raise RuntimeError(
+            f"required rank {ndim} tensor to use {wanted!r:.40} format".replace("torch.", "")
+        )
     return (0, *range(2, ndim), 1)

@@ -38,8 +38,7 @@ def _triangular_solve(a, b, *, upper, unit):
 @rule("qr")
 def _qr(a, *, mode):
     if mode == "r":
-        r = np.linalg.qr(a, "r")
-        return np.empty((0,), a.dtype), r
+        return np.empty((0,), a.dtype), np.linalg.qr(a, "r")
     q, r = np.linalg.qr(a, mode)
     return q, r
 

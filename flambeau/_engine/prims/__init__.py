@@ -1,6 +1,6 @@
 """The instruction set: one row a primitive, one file a family. No arithmetic here."""
 
-from . import (  # noqa: F401
+from . import (
     convolution,
     creation,
     elementwise,

@@ -12,4 +12,6 @@ def _full(*, shape: tuple[int, ...], value: object, dtype: np.dtype) -> Aval:
 
 
 declare("full", "", "shape value dtype", shape=_full)
-declare("arange", "", "start step count dtype", shape=lambda *, count, dtype, **_: Aval((count,), dtype))
+declare(
+    "arange", "", "start step count dtype", shape=lambda *, count, dtype, **_: Aval((count,), dtype)
+)

@@ -61,6 +61,4 @@ declare(
     elementwise=True,
 )
 declare("round_decimals", "a", "decimals", shape=same, elementwise=True)
-declare(
-    "frexp", "a", shape=lambda a: (a, Aval(a.shape, np.dtype(np.int32))), outputs=2
-)
+declare("frexp", "a", shape=lambda a: (a, Aval(a.shape, np.dtype(np.int32))), outputs=2)

@@ -41,6 +41,4 @@ declare("fold_windows", "found", "size stride dilation", shape=_fold)
 declare("window_sum", "a", "kernel stride", shape=_window_sum)
 # results: the maxima, and their positions in the flattened spatial dimensions. `padding` is the
 # number of border elements before; `places`, the number of windows, decides those after.
-declare(
-    "max_pool", "a", "kernel stride padding dilation places", shape=_max_pool, outputs=2
-)
+declare("max_pool", "a", "kernel stride padding dilation places", shape=_max_pool, outputs=2)

@@ -1,6 +1,6 @@
 """Gradient rules, one file a family of primitives; importing this fills the table."""
 
-from . import (  # noqa: F401
+from . import (
     convolution,
     creation,
     elementwise,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from math import log
 from typing import Any
 
-from .shared import P, conj, zeros_like
 from ..table import gradient, joint_gradient, no_gradient
+from .shared import P, conj, zeros_like
 
 gradient("neg", lambda g: -g)
 gradient("abs", lambda g, a: g * P.sign(a))
@@ -53,13 +53,16 @@ gradient("add", lambda g: g, lambda g: g)
 gradient("sub", lambda g: g, lambda g: -g)
 gradient("mul", lambda g, b: g * conj(b), lambda g, a: g * conj(a))
 gradient("div", lambda g, b: g / conj(b), lambda g, a, b: -g * conj(a / b / b))
-gradient("pow", lambda g, a, b: _pow_base(g, a, b), lambda g, a, b, out: _pow_exponent(g, a, b, out))
+gradient(
+    "pow", lambda g, a, b: _pow_base(g, a, b), lambda g, a, b, out: _pow_exponent(g, a, b, out)
+)
 gradient("atan2", lambda g, a, b: g * b / (a * a + b * b), lambda g, a, b: -g * a / (a * a + b * b))
 gradient("hypot", lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out))
 gradient("copysign", lambda g, a, b, out: _copysign(g, a, out), lambda g: zeros_like(g))
 gradient("fmod", lambda g: g, lambda g, a, b: -g * P.trunc(a / b))
 gradient("remainder", lambda g: g, lambda g, a, b: -g * P.floor(a / b))
 gradient("floor_divide", lambda g: zeros_like(g), lambda g: zeros_like(g))
+
 
 def _extreme(first: str, ignore_nan: bool) -> Any:
     """Gradient rules of max/min of two: the winner takes all, a tie is shared equally."""
@@ -132,7 +135,9 @@ gradient(
     lambda g, condition: P.where(condition, g, 0),
     lambda g, condition: P.where(condition, 0, g),
 )
-joint_gradient("frexp", lambda gs, outs: (gs[0] * P.exp2(-P.convert(outs[1], dtype=gs[0]._array.dtype)),))
+joint_gradient(
+    "frexp", lambda gs, outs: (gs[0] * P.exp2(-P.convert(outs[1], dtype=gs[0]._array.dtype)),)
+)
 no_gradient(
     "gcd", "lcm", "isnan", "isinf", "isfinite", "logical_not", "signbit", "bitwise_not", "nextafter",
     "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "eq", "ne", "lt",

@@ -87,14 +87,15 @@ def _index(gs: Any, a_shape: Any, indices: Any, pattern: Any) -> tuple:
     return (back, *[None] * len(indices))
 
 
-def _index_put(gs: Any, value_shape: Any, indices: Any, pattern: Any, accumulate: bool,
-               needs: Any) -> tuple:
+def _index_put(
+    gs: Any, value_shape: Any, indices: Any, pattern: Any, accumulate: bool, needs: Any
+) -> tuple:
     g = gs[0]
     first = second = None
     if needs[0]:
         zero = filled(g, value_shape, 0)
-        first = g if accumulate else P.index_put(
-            g, zero, *indices, pattern=pattern, accumulate=False
+        first = (
+            g if accumulate else P.index_put(g, zero, *indices, pattern=pattern, accumulate=False)
         )
     if needs[1]:
         second = P.index(g, *indices, pattern=pattern)

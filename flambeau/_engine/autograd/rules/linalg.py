@@ -105,8 +105,9 @@ def _qr(gs: Any, outs: Any, a_shape: Any, mode: str) -> tuple:
     (gq, gr), (q, r) = gs, outs
     m, n = a_shape[-2:]
     if mode == "complete" and m > n:
-        raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and "
-                           "nrows > ncols")
+        raise RuntimeError(
+            "The QR decomposition is not differentiable when mode='complete' and nrows > ncols"
+        )
     if m >= n:
         return (_qr_tall(gq, gr, q, r),)
     # wide: A = [X | Y], R = [U | V] with X = QU square and Y = QV

@@ -14,9 +14,7 @@ gradient(
     "pad",
     lambda g, a_shape, widths: P.slice(
         g,
-        index=tuple(
-            (low, low + size, 1) for (low, _), size in zip(widths, a_shape, strict=True)
-        ),
+        index=tuple((low, low + size, 1) for (low, _), size in zip(widths, a_shape, strict=True)),
     ),
 )
 

@@ -17,8 +17,10 @@ gradient(
         g, size=a_shape[len(a_shape) - len(kernel) :], stride=stride, dilation=dilation
     ),
 )
-gradient("fold_windows", lambda g, found_shape, stride, dilation: _windows_of(
-    g, found_shape, stride, dilation))
+gradient(
+    "fold_windows",
+    lambda g, found_shape, stride, dilation: _windows_of(g, found_shape, stride, dilation),
+)
 gradient("window_sum", lambda g, a_shape, kernel, stride: _spread(g, a_shape, kernel, stride))
 
 

@@ -16,13 +16,15 @@ gradient("cumprod", lambda g, a, out, dim: _cumprod(g, a, out, dim))
 gradient("logcumsumexp", lambda g, a, out, dim: _logcumsumexp(g, a, out, dim))
 gradient(
     "softmax",
-    lambda g, out, dim: out * (g - P.sum(g * out, dims=(dim,), keepdim=True)) if out._array.ndim
-    else zeros_like(g),
+    lambda g, out, dim: (
+        out * (g - P.sum(g * out, dims=(dim,), keepdim=True)) if out._array.ndim else zeros_like(g)
+    ),
 )
 gradient(
     "log_softmax",
-    lambda g, out, dim: g - P.exp(out) * P.sum(g, dims=(dim,), keepdim=True) if out._array.ndim
-    else zeros_like(g),
+    lambda g, out, dim: (
+        g - P.exp(out) * P.sum(g, dims=(dim,), keepdim=True) if out._array.ndim else zeros_like(g)
+    ),
 )
 no_gradient("any", "all", "argmax", "argmin")
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..table import gradient, joint_gradient
 from .shared import P, filled
 
+_INT64 = np.dtype(np.int64)
+
 gradient("alias", lambda g: g)
 gradient("view", lambda g, a_shape: reshaped(g, a_shape))
-gradient("permute", lambda g, dims: P.permute(g, dims=tuple(dims.index(d) for d in range(len(dims)))))
+gradient(
+    "permute", lambda g, dims: P.permute(g, dims=tuple(dims.index(d) for d in range(len(dims))))
+)
 # the engine sums the stretched dimensions back
 gradient("expand", lambda g: g)
 gradient("slice", lambda g, a_shape, index: P.unslice(g, shape=a_shape, index=index))
@@ -19,10 +25,16 @@ gradient(
         g, a_shape, lambda z: P.diagonal(z, offset=offset, dim1=dim1, dim2=dim2)
     ),
 )
-gradient("unfold", lambda g, a_shape, dim, size, step: _gathered_back(
-    g, a_shape, lambda z: P.unfold(z, dim=dim, size=size, step=step)))
-gradient("as_strided", lambda g, shape, strides, offset, layout: _strided_back(
-    g, shape, strides, offset, layout))
+gradient(
+    "unfold",
+    lambda g, a_shape, dim, size, step: _placed(
+        g, a_shape, lambda z: P.unfold(z, dim=dim, size=size, step=step)
+    ),
+)
+gradient(
+    "as_strided",
+    lambda g, shape, strides, offset, layout: _strided_back(g, shape, strides, offset, layout),
+)
 gradient("view_as_real", lambda g: P.view_as_complex(P.copy(g, order="C")))
 gradient("view_as_complex", lambda g: P.view_as_real(P.copy(g, order="C")))
 gradient("view_dtype", lambda g, a_dtype: P.view_dtype(g, dtype=a_dtype.numpy))
@@ -46,7 +58,7 @@ def reshaped(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _placed(g: Any, shape: tuple[int, ...], view: Any) -> Any:
-    """Zeros of `shape` with g where `view` looks; every element is looked at once at most."""
+    """Zeros of `shape` with g added where `view` looks."""
     positions = _positions(g, shape, view)
     return _put(g, shape, positions)
 
@@ -69,9 +81,6 @@ def _put(g: Any, shape: tuple[int, ...], positions: Any) -> Any:
     return P.view(P.scatter_add(filled(g, (count,), 0), index, flat, dim=0), shape=shape)
 
 
-_gathered_back = _placed
-
-
 def _strided_back(g: Any, shape: Any, strides: Any, offset: int, layout: Any) -> Any:
     """Through the operand's own memory layout: scatter g into it, then read the operand's view."""
     own_shape, own_strides, own = layout
@@ -92,12 +101,3 @@ def _strided_back(g: Any, shape: Any, strides: Any, offset: int, layout: Any) ->
 def _reach(shape: Any, strides: Any, offset: int) -> int:
     """How many elements of memory a view needs, counted from the storage's start."""
     return offset + 1 + sum(max(n - 1, 0) * s for n, s in zip(shape, strides, strict=True))
-
-
-def _int64() -> Any:
-    import numpy as np
-
-    return np.dtype(np.int64)
-
-
-_INT64 = _int64()
