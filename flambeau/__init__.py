@@ -42,6 +42,11 @@ from ._engine.base.formats import (
     layout,
     memory_format,
     preserve_format,
+    sparse_bsc,
+    sparse_bsr,
+    sparse_coo,
+    sparse_csc,
+    sparse_csr,
     strided,
 )
 from ._engine.base.limits import finfo, iinfo
@@ -49,6 +54,7 @@ from ._engine.base.promotion import can_cast, promote_types
 from ._ops.choosing import *  # noqa: F403
 from ._ops.counting import *  # noqa: F403
 from ._ops.creation import *  # noqa: F403
+from ._ops.differences import *  # noqa: F403
 from ._ops.einsum import *  # noqa: F403
 from ._ops.elementary import *  # noqa: F403
 from ._ops.factories import *  # noqa: F403
@@ -66,12 +72,14 @@ from ._ops.sampling import *  # noqa: F403
 from ._ops.shaping import *  # noqa: F403
 from ._ops.sorting import *  # noqa: F403
 from ._ops.special import *  # noqa: F403
+from ._ops.spectral import *  # noqa: F403
 from ._ops.splitting import *  # noqa: F403
 from ._ops.strided import *  # noqa: F403
 from ._ops.vectors import *  # noqa: F403
+from ._ops.windows import *  # noqa: F403
 from ._ops.nn.top_level import *  # noqa: F403
 from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods
-from . import autograd, fft, linalg, random, special  # noqa: F401
+from . import autograd, fft, linalg, random, signal, special  # noqa: F401
 from . import serialization, storage  # noqa: F401
 from ._install import install_as_torch
 from .amp import autocast

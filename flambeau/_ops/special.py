@@ -8,8 +8,9 @@ from typing import Any
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base.dtypes import FLOATING
-from .._engine.base.errors import argument_type_error, not_supported
+from .._engine.base.errors import not_supported
 from . import elementary, pointwise, reductions, scans
+from .arguments import check_tensor
 from .declare import op
 from .promote import as_tensors, common_dtype, dtype_of, floating_input, to_common
 
@@ -92,8 +93,9 @@ def _two(name: str, doc: str, *, incomplete: bool = False) -> Any:
     call = getattr(P, name)
 
     def function(input: Any, other: Any) -> Tensor:
-        if incomplete and not isinstance(other, Tensor):
-            raise argument_type_error(name, "other", 2, "Tensor", other)
+        if incomplete:
+            check_tensor(name, "input", 1, input)
+            check_tensor(name, "other", 2, other)
         target = common_dtype(name, input, other)
         half = target.is_floating_point and target.itemsize == 2
         if target.is_complex or (target.category < FLOATING if incomplete else half):

@@ -1,6 +1,6 @@
 """The eager tier: one NumPy rule a primitive; the files mirror `prims/`."""
 
-from . import (  # noqa: F401
+from . import (
     convolution,
     creation,
     elementwise,
