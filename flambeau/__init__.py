@@ -5,6 +5,11 @@
 Everything public is re-exported here; each name's home says what it does.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ._engine.autograd.mode import (
     enable_grad,
     inference_mode,
@@ -79,18 +84,11 @@ from ._ops.vectors import *  # noqa: F403
 from ._ops.windows import *  # noqa: F403
 from ._ops.nn.top_level import *  # noqa: F403
 from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods
-from . import autograd, fft, linalg, random, signal, special  # noqa: F401
-from . import serialization, storage  # noqa: F401
-from ._install import install_as_torch
-from .amp import autocast
-from .amp._state import *  # noqa: F403
-from .serialization import load, save
-from .storage import *  # noqa: F403
+from . import autograd, random  # noqa: F401
 from ._tensor.functions import *  # noqa: F403
 from ._tensor.interop import asarray, from_dlpack, frombuffer, to_dlpack
 from ._tensor.printing import set_printoptions
 from ._tensor.size import Size
-from . import amp, backends, cpu, cuda, func, multiprocessing, nn, optim, utils  # noqa: F401
 from .random import (
     Generator,
     default_generator,
@@ -104,3 +102,47 @@ from .random import (
 half, float, double = float16, float32, float64  # noqa: A001
 short, int, long = int16, int32, int64  # noqa: A001
 cfloat, cdouble = complex64, complex128
+
+if TYPE_CHECKING:
+    from . import amp, backends, cpu, cuda, fft, func, linalg, multiprocessing, nn, optim
+    from . import serialization, signal, special, storage, testing, utils
+    from ._install import install_as_torch
+    from .amp import autocast
+    from .serialization import load, save
+
+# Rooms that are imported when first asked for: `import flambeau` alone stays quick.
+_ROOMS = frozenset(
+    "amp backends cpu cuda fft func linalg multiprocessing nn optim serialization signal special "
+    "storage testing utils".split()
+)
+# Names of the top level that live in such rooms.
+_LODGERS = {
+    "autocast": "amp",
+    "install_as_torch": "_install",
+    "load": "serialization",
+    "save": "serialization",
+    **dict.fromkeys(
+        "autocast_decrement_nesting autocast_increment_nesting clear_autocast_cache "
+        "get_autocast_cpu_dtype get_autocast_dtype get_autocast_gpu_dtype "
+        "is_autocast_available is_autocast_cache_enabled is_autocast_cpu_enabled "
+        "is_autocast_enabled set_autocast_cache_enabled set_autocast_cpu_dtype "
+        "set_autocast_cpu_enabled set_autocast_dtype set_autocast_enabled "
+        "set_autocast_gpu_dtype".split(),
+        "amp._state",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f".{name}", __name__)
+    home = _LODGERS.get(name) or ("storage" if name.endswith("Storage") else None)
+    if home is None:
+        raise AttributeError(f"module 'flambeau' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS, *_LODGERS})

@@ -103,8 +103,7 @@ def same_operand_06(torch: Any) -> Any:
         return a.mul_(2) + b
 
     x = torch.arange(4.0)
-    results = [f(x, x), f(x.clone(), x), f(x[:3], x[1:]), f(x[1:], x[:3]), x]
-    return results
+    return [f(x, x), f(x.clone(), x), f(x[:3], x[1:]), f(x[1:], x[:3]), x]
 
 
 def read_before_write_07(torch: Any) -> Any:

@@ -76,7 +76,7 @@ class Tensor:
 
     if TYPE_CHECKING:
         # The face attaches operators and methods when it is imported: any type, to the checker.
-        _attached: Any
+        _attached: Any = None
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _attached
         __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _attached
         __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _attached

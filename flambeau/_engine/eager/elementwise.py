@@ -22,8 +22,8 @@ rules(
     nextafter=np.nextafter, copysign=np.copysign, fmod=np.fmod, bitwise_and=np.bitwise_and,
     bitwise_or=np.bitwise_or, bitwise_xor=np.bitwise_xor,
     eq=np.equal, ne=np.not_equal, lt=np.less, le=np.less_equal, gt=np.greater,
-    gcd=np.gcd, lcm=np.lcm, ge=np.greater_equal, logical_and=np.logical_and, logical_or=np.logical_or,
-    logical_xor=np.logical_xor,
+    gcd=np.gcd, lcm=np.lcm, ge=np.greater_equal, logical_and=np.logical_and,
+    logical_or=np.logical_or, logical_xor=np.logical_xor,
 )  # fmt: skip
 rules(
     real_part=np.real, imag_part=np.imag, angle=np.angle, complex_abs=np.absolute,

@@ -16,7 +16,7 @@ HALVES = (FLOAT16, BFLOAT16)
 
 def is_half(d: np.dtype) -> bool:
     """Whether `d` is float16 or bfloat16."""
-    return d == FLOAT16 or d == BFLOAT16
+    return d in HALVES
 
 
 def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:

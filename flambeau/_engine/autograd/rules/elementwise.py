@@ -139,7 +139,8 @@ joint_gradient(
     "frexp", lambda gs, outs: (gs[0] * P.exp2(-P.convert(outs[1], dtype=gs[0]._array.dtype)),)
 )
 no_gradient(
-    "gcd", "lcm", "isnan", "isinf", "isfinite", "logical_not", "signbit", "bitwise_not", "nextafter",
+    "gcd", "lcm", "isnan", "isinf", "isfinite", "logical_not", "signbit", "bitwise_not",
+    "nextafter",
     "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "eq", "ne", "lt",
     "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
 )  # fmt: skip

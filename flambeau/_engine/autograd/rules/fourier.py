@@ -1,4 +1,4 @@
-"""Gradients of Fourier transforms: the adjoint of a transform is the transform of the other sign."""
+"""Gradients of Fourier transforms: the adjoint is the transform of the other sign."""
 
 from __future__ import annotations
 
