@@ -152,7 +152,7 @@ def _parse(t: Tensor, index: Any) -> tuple[tuple, list[tuple[int, Tensor]], str]
             dim, label = dim + 1, "SelectBackward0"
         elif kind is slice:
             steps.append(_slice(item, shape[dim]))
-            if steps[-1] != (0, shape[dim], 1):
+            if item.start not in (None, 0) or steps[-1] != (0, shape[dim], 1):
                 label = "SliceBackward0"
             dim, place = dim + 1, place + 1
         elif item is Ellipsis:

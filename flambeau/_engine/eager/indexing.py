@@ -130,9 +130,12 @@ def _in_torch_words(error: IndexError) -> IndexError:
 @rule("index")
 def _index(a, *indices, pattern):
     try:
-        return a[_where(pattern, indices)]
+        if len(indices) == 1:
+            return a.take(indices[0], pattern.index(True))
+        found = a[_where(pattern, indices)]
     except IndexError as error:
         raise _in_torch_words(error) from None
+    return found if found.flags.c_contiguous else found.copy("C")
 
 
 @rule("index_put")
