@@ -7,13 +7,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 
-from .compare import compare
-from .convert import Converter, seed, translate
+from .compare import compare, compare_arrays
+from .convert import Converter, seed, to_numpy, translate
 from .gradients import compare_gradients
 from .outcome import Excluded, Mismatch, Missing, Outcome, describe, run_check
-from .tables import EXCLUDED_OPS, GAUGE_FREEDOM, LOOSENED, look_up, values_defined
+from .tables import EXCLUDED_OPS, GAUGE_FREEDOM, LOOSENED, TIES, look_up, values_defined
 
 DTYPES = {"int64": torch.int64, "bool": torch.bool, "complex64": torch.complex64}
 # Samples are chosen evenly from this many, because their kinds come in blocks.
@@ -67,7 +68,10 @@ class OpCheck:
                 if self.name in GAUGE_FREEDOM:
                     expected = sample.output_process_fn_grad(expected)
                     actual = translate(sample.output_process_fn_grad)(actual)
-                compare(expected, actual, self.loosen, self.values)
+                if self.name in TIES and not sample.kwargs.get("stable"):
+                    compare_ties(sample, TIES[self.name], expected, actual)
+                else:
+                    compare(expected, actual, self.loosen, self.values)
 
     def gradient(self) -> None:
         """Gradients of a fixed random weighting of the outputs, by every input."""
@@ -171,6 +175,25 @@ class OpCheck:
     def _naming(self, index: int, sample: Any, kind: str = "sample") -> _Named:
         self.samples_run += 1
         return _Named(self, f"{kind} {index} ({_signature(sample)}): ")
+
+
+def compare_ties(sample: Any, position: int, expected: Any, actual: Any) -> None:
+    """Compare results whose (last) tensor is an index by the elements that it picks."""
+    compare(expected, actual, values=False)
+    *values, index = expected if isinstance(expected, tuple) else (expected,)
+    *found, place = actual if isinstance(actual, tuple) else (actual,)
+    compare(values, found)
+    dim = sample.kwargs.get("dim", dict(enumerate(sample.args)).get(position, -1))
+    source = to_numpy(sample.input)
+
+    def pick(chosen: Any) -> np.ndarray:
+        array = to_numpy(chosen)
+        if source.ndim == 0:
+            return array
+        kept = array if array.ndim == source.ndim else np.expand_dims(array, dim)
+        return np.take_along_axis(source, kept, dim)
+
+    compare_arrays(pick(index), pick(place), str(source.dtype), where="picked by the index ")
 
 
 _NONE: Any = object()

@@ -15,6 +15,7 @@ from .tables import (
     LOOSENED_STATES,
     MINIMUM_MODULES,
     MINIMUM_OPS,
+    TIES,
     UNDEFINED_VALUES,
     UNPORTABLE_RANDOM,
 )
@@ -168,6 +169,8 @@ def write_supported(results: Results, torch_version: str, samples: int) -> None:
     lines += ["", "## Judgements", ""]
     lines += _reasons("Only structure, dtype and shape compared", UNDEFINED_VALUES)
     lines += _reasons("The same, where torch runs on an Intel CPU", UNPORTABLE_RANDOM)
+    ties = dict.fromkeys(TIES, "which of several equal elements comes first is not defined")
+    lines += _reasons("Indices compared by the values that they pick", ties)
     loosened = {**LOOSENED, **LOOSENED_MODULES, **LOOSENED_STATES}
     lines += _reasons("Tolerance widened, and taken relative to the whole result", loosened)
     for group in TITLES:
