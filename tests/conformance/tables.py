@@ -78,8 +78,9 @@ LOOSENED = {
     "triangular_solve": (10.0, "condition number of the matrices"),
     "corrcoef": (10.0, "division by nearly equal sums"),
     "nn.functional.grid_sample": (10.0, "coordinates are rounded before interpolation"),
-    "nn.functional.layer_norm": (30.0, "one element: torch's gradient is rounding times 316, not 0"),
-    "native_layer_norm": (30.0, "one element: torch's gradient is rounding times 316, not 0"),
+    "nn.functional.layer_norm": (30.0, "one element: torch's gradient is rounding x 316, not 0"),
+    "native_layer_norm": (30.0, "one element: torch's gradient is rounding x 316, not 0"),
+    "logcumsumexp": (100.0, "torch's own float32 gradient is off by 5e-3 (of 5)"),
     "nn.functional.ctc_loss": (5.0, "torch's own float32 gradient is off by 5e-5 (of 1)"),
     "grid_sampler*": (10.0, "coordinates are rounded before interpolation"),
     # results of up to 1000 beside results near 0; against float64, torch's own error is the larger
