@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..._engine.autograd.calls import P
-from ..._engine.autograd.tensor import Tensor, wrap
+from ..._engine.autograd.tensor import Tensor
 from ..._engine.prims.resampling import Taps
 from ..declare import op
 from ..random import rand
 from .pooling import with_indices
-from .shared import check_floating, in_float32, numbers
+from .shared import check_floating, constant, in_float32, numbers
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
@@ -153,7 +153,7 @@ def _take_max(input: Tensor, candidates: np.ndarray, size: Ints) -> tuple[Tensor
     table = np.broadcast_to(candidates, (*lead, windows, elements)).reshape(
         *lead, windows * elements
     )
-    table = wrap(np.ascontiguousarray(table))
+    table = constant(np.ascontiguousarray(table), input)
     offered = P.gather(flat.detach(), table, dim=len(lead)).reshape(*lead, windows, elements)
     if not offered._array.size:
         index = table.reshape(*lead, windows, elements).sum(-1)

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ..._engine.autograd.calls import P
-from ..._engine.autograd.tensor import Tensor, wrap
+from ..._engine.autograd.tensor import Tensor
 from ..creation import zeros
 from ..declare import op
 from ..dropout import dropout
 from ..joining import cat
 from ..promote import dtype_of
 from .linear import linear
-from .shared import is_floating
+from .shared import constant, in_float32, is_floating
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
@@ -45,6 +45,20 @@ def scaled_dot_product_attention(
         RuntimeError: shapes or dtypes do not fit, or a mask together with is_causal.
     """
     _check_attention(query, key, value, attn_mask, is_causal)
+    return _attention(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
+
+
+@in_float32
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None,
+    dropout_p: float,
+    is_causal: bool,
+    scale: float | None,
+    enable_gqa: bool,
+) -> Tensor:
     if enable_gqa:
         heads = query._array.shape[-3]
         key, value = _repeated_heads(key, heads), _repeated_heads(value, heads)
@@ -56,7 +70,7 @@ def scaled_dot_product_attention(
     scores = (query * (root if scale > 0 else -root)) @ (key * root).transpose(-2, -1)
     if is_causal:
         lengths = scores._array.shape[-2:]
-        attn_mask = wrap(np.tri(*lengths, dtype=bool))
+        attn_mask = constant(np.tri(*lengths, dtype=bool), scores)
     if attn_mask is None:
         weights = scores.softmax(-1)
     else:
@@ -197,32 +211,44 @@ def multi_head_attention_forward(
     else:
         _check_packed(key, value, in_proj_weight)
         q, k, v = _project_packed(query, key, value, in_proj_weight, in_proj_bias, size)
-    extra = 0
-    if bias_k is not None and bias_v is not None:
-        k = cat([k, bias_k.expand(1, batch, size)])
-        v = cat([v, bias_v.expand(1, batch, size)])
-        extra += 1
-    k, v = _static_or_split(static_k, k, shapes), _static_or_split(static_v, v, shapes)
-    q = _split_heads(q, shapes)
-    if add_zero_attn:
-        empty = zeros(batch * num_heads, 1, shapes.head, dtype=k.dtype, device=k.device)
-        k, v = cat([k, empty], dim=1), cat([v, empty], dim=1)
-        extra += 1
+    k, v, extra = _whole_source(
+        [k, v], [bias_k, bias_v], [static_k, static_v], add_zero_attn, shapes
+    )
     mask = _whole_mask(attn_mask, key_padding_mask, shapes, k._array.shape[1], extra)
-    if not training:
-        dropout_p = 0.0
-    found, weights = _attend(q, k, v, mask, causal, dropout_p, need_weights)
+    found, weights = _attend(
+        _split_heads(q, shapes), k, v, mask, causal, dropout_p if training else 0.0, need_weights
+    )
     merged = found.transpose(0, 1).reshape(length * batch, size)
     out = linear(merged, out_proj_weight, out_proj_bias)
     out = out.reshape(length, batch, out._array.shape[1])
     if weights is not None:
         weights = weights.reshape(batch, num_heads, length, weights._array.shape[2])
-        if average_attn_weights:
-            weights = weights.mean(1)
-    if not batched:
-        out = out.squeeze(1)
-        weights = None if weights is None else weights.squeeze(0)
-    return out, weights
+        weights = weights.mean(1) if average_attn_weights else weights
+    if batched:
+        return out, weights
+    return out.squeeze(1), None if weights is None else weights.squeeze(0)
+
+
+def _whole_source(
+    pair: list[Tensor],
+    biases: list[Tensor | None],
+    static: list[Tensor | None],
+    add_zero: bool,
+    shapes: _Shapes,
+) -> tuple[Tensor, Tensor, int]:
+    """Keys and values by heads, with what is added to the sequence, and how much that is."""
+    extra = 0
+    if biases[0] is not None and biases[1] is not None:
+        size = (1, shapes.batch, shapes.embedding)
+        pair = [cat([t, b.expand(size)]) for t, b in zip(pair, biases, strict=True)]
+        extra += 1
+    pair = [_static_or_split(s, t, shapes) for s, t in zip(static, pair, strict=True)]
+    if add_zero:
+        k = pair[0]
+        empty = zeros(k._array.shape[0], 1, shapes.head, dtype=k.dtype, device=k.device)
+        pair = [cat([t, empty], dim=1) for t in pair]
+        extra += 1
+    return pair[0], pair[1], extra
 
 
 def _check_ranks(

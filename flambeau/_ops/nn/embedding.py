@@ -9,11 +9,11 @@ import numpy as np
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.inplace import write_
 from ..._engine.autograd.mode import is_grad_enabled, no_grad
-from ..._engine.autograd.tensor import Tensor, wrap
+from ..._engine.autograd.tensor import Tensor
 from ..creation import arange
 from ..declare import op
 from .distance import vector_norm
-from .shared import INT64, in_float32
+from .shared import INT64, constant, in_float32
 
 __all__ = ["embedding", "embedding_bag", "one_hot"]
 
@@ -60,7 +60,7 @@ def _check_indices(name: str, t: Tensor) -> None:
 def _renormalize(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
     """Scale the rows that are looked up down to max_norm, in place."""
     with no_grad():
-        used = wrap(np.unique(indices._array))
+        used = constant(np.unique(indices._array), weight)
         rows = P.index(weight, used, pattern=(True, False))
         norms = vector_norm(rows, norm_type, 1, True)
         scale = P.where(P.gt(norms, max_norm), max_norm / (norms + 1e-7), 1)
@@ -189,7 +189,7 @@ def embedding_bag(
     )
     bags = _bag_of_each(bounds, flat._array.size)
     if padding is not None:
-        kept = wrap(np.flatnonzero(flat._array != padding))
+        kept = constant(np.flatnonzero(flat._array != padding), rows)
         rows, bags = P.index(rows, kept, pattern=(True, False)), bags[kept._array]
         weights = None if weights is None else P.index(weights, kept, pattern=(True,))
     return _reduce_bags(rows, weights, bags, len(bounds) - 1, mode)
@@ -258,11 +258,12 @@ def _reduce_bags(
     features = rows._array.shape[1]
     zeros = P.full(shape=(count, features), value=0, dtype=rows._array.dtype)
     if mode != "max":
-        total = P.index_put(zeros, rows, wrap(bags), pattern=(True, False), accumulate=True)
+        where = constant(bags, rows)
+        total = P.index_put(zeros, rows, where, pattern=(True, False), accumulate=True)
         if mode == "sum":
             return total
         sizes = np.maximum(np.bincount(bags, minlength=count), 1)
-        return total / wrap(sizes.astype(rows._array.dtype)[:, None])
+        return total / constant(sizes.astype(rows._array.dtype)[:, None], rows)
     return _largest_of_bags(rows, bags, count)
 
 
@@ -277,8 +278,8 @@ def _largest_of_bags(rows: Tensor, bags: np.ndarray, count: int) -> Tensor:
     slots = np.arange(longest)
     inside = slots < sizes[:, None]
     table = order[np.where(inside, starts[:, None] + slots, 0)]
-    found = P.index(rows, wrap(table), pattern=(True, False))
-    masked = P.where(wrap(inside[:, :, None]), found, -np.inf)
+    found = P.index(rows, constant(table, rows), pattern=(True, False))
+    masked = P.where(constant(inside[:, :, None], rows), found, -np.inf)
     winner = P.argmax(masked.detach(), dim=1, keepdim=True)
     best = P.gather(masked, winner, dim=1).squeeze(1)
-    return P.where(wrap((sizes == 0)[:, None]), 0, best)
+    return P.where(constant((sizes == 0)[:, None], rows), 0, best)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..._engine.autograd.calls import P
-from ..._engine.autograd.tensor import Tensor, wrap
+from ..._engine.autograd.tensor import Tensor
 from ..declare import op
-from .shared import in_float32, no_kernel, numbers
+from .shared import constant, in_float32, no_kernel, numbers
 
 __all__ = [
     "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d",
@@ -178,7 +178,7 @@ def _average(
     if (counts == counts.flat[0]).all():
         by: Any = int(counts.flat[0])
     else:
-        by = wrap(counts.astype(input._array.dtype))
+        by = constant(counts.astype(input._array.dtype), input)
     if input._array.dtype.kind == "i":
         return (total / by).trunc().to(input.dtype)
     return P.div(total, by)

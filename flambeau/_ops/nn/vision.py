@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..._engine.autograd.calls import P
-from ..._engine.autograd.tensor import Tensor, wrap
+from ..._engine.autograd.tensor import Tensor
 from ..declare import op
 from ..promote import dtype_of
 from .interpolation import cubic_weights
-from .shared import INT64, check_floating, in_float32, is_floating
+from .shared import INT64, check_floating, constant, in_float32, is_floating
 
 __all__ = [
     "affine_grid", "channel_shuffle", "grid_sample", "native_channel_shuffle", "pixel_shuffle",
@@ -229,7 +229,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         )
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
-    base = wrap(_homogeneous(size[2:], bool(align_corners), theta._array.dtype))
+    base = constant(_homogeneous(size[2:], bool(align_corners), theta._array.dtype), theta)
     return (base @ theta.transpose(1, 2)).reshape(shape[0], *size[2:], rank)
 
 
