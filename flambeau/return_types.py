@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 _ROWS = {
@@ -73,7 +74,7 @@ def _type(name: str, fields: str) -> type[_Results]:
     names = tuple(fields.split())
     body: dict[str, Any] = {"__slots__": (), "_fields": names, "__module__": __name__}
     for position, field in enumerate(names):
-        body[field] = property(lambda self, position=position: self[position])
+        body[field] = property(operator.itemgetter(position))
     return type(name, (_Results,), body)
 
 

@@ -382,8 +382,8 @@ def _histogram(
     found = P.div(found, P.sum(found, dims=tuple(range(len(shape))), keepdim=False))
     for dim, ends in enumerate(edges):
         widths = P.sub(span(ends, 0, 1, ends._array.size), span(ends, 0, 0, ends._array.size - 1))
-        column = tuple(n if d == dim else 1 for d, n in enumerate(shape))
-        found = P.div(found, P.view(widths, shape=column))
+        along = tuple(n if d == dim else 1 for d, n in enumerate(shape))
+        found = P.div(found, P.view(widths, shape=along))
     return found
 
 

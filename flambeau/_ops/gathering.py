@@ -114,7 +114,8 @@ def _scatter_operands(
         if source._array.dtype != input._array.dtype:
             raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
         _check_sizes(name, input, index, at, source)
-        return (at, *_vectors(index, source))
+        index, source = _vectors(index, source)
+        return at, index, source
     _check_sizes(name, input, index, at)
     value = wrap(np.array(_fitting(source, input), input._array.dtype))
     (index,) = _vectors(index)

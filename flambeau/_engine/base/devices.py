@@ -13,12 +13,14 @@ class device:
     """
 
     __slots__ = ("_stack", "index", "type")
+    type: str
+    index: int | None
 
     def __init__(self, type: str | int | device | None = None, index: int | None = None):
         if isinstance(type, device):
-            type, index = type.type, type.index
+            type, index = type.type, type.index  # type: ignore[assignment]
         if isinstance(type, int) and not isinstance(type, bool):
-            type, index = "cuda", type
+            index, type = type, "cuda"
         if not isinstance(type, str):
             raise TypeError(f"device(): argument 'type' must be str, not {_name_of(type)}")
         if ":" in type:

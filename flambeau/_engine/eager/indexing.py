@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 
 from .precision import in_float32
@@ -85,7 +87,7 @@ def _flat_positions(shape, at):
                     f"with size {shape[dim]}"
                 )
     if len(at) == len(shape) and all(isinstance(i, np.ndarray) for i in at):
-        flat = 0
+        flat: Any = 0
         for size, positions in zip(shape, at, strict=True):
             flat = flat * size + np.where(positions < 0, positions + size, positions)
         return flat
@@ -182,7 +184,7 @@ def _sort_rows(a):
 @rule("searchsorted")
 def _searchsorted(sorted_, values, *, right):
     """In the last dimension of `sorted_`, which has one row for each row of the values, or one."""
-    side = "right" if right else "left"
+    side: Literal["left", "right"] = "right" if right else "left"
     if sorted_.ndim == 1:
         return np.searchsorted(sorted_, values, side).astype(np.int64, copy=False)
     if not values.size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,8 @@ def _max_pool(a, *, kernel, stride, padding, dilation, places):
     ]
     lowest = -np.inf if a.dtype.kind == "f" else np.iinfo(a.dtype).min
     found = windows(padded(a, border, lowest), kernel, stride, dilation)
-    found = found[(..., *(slice(t) for t in places))]
+    kept: tuple[Any, ...] = (..., *(slice(t) for t in places))
+    found = found[kept]
     steps = [prod(size[d + 1 :]) for d in range(rank)]
     has_nan = a.dtype.kind == "f" and bool(np.isnan(a.max(initial=0)))
     best = np.full(found.shape[rank:], lowest, a.dtype)

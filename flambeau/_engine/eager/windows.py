@@ -29,9 +29,9 @@ def unpadded(a: np.ndarray, padding: Sequence[tuple[int, int]]) -> np.ndarray:
 
 def _inside(a: np.ndarray, padding: Sequence[tuple[int, int]]) -> np.ndarray:
     sizes = a.shape[a.ndim - len(padding) :]
-    return a[
-        (..., *(slice(low, n - high) for n, (low, high) in zip(sizes, padding, strict=True)))
-    ]
+    inner = (slice(low, n - high) for n, (low, high) in zip(sizes, padding, strict=True))
+    index: tuple[Any, ...] = (..., *inner)
+    return a[index]
 
 
 def windows(
@@ -65,7 +65,8 @@ def add_windows(
     """Add found[k, ..., t] to out[..., t * stride + k * dilation]: the adjoint of `windows`."""
     rank = len(stride)
     view = windows(out, found.shape[:rank], stride, dilation)
-    view = view[(..., *(slice(n) for n in found.shape[found.ndim - rank :]))]
+    index: tuple[Any, ...] = (..., *(slice(n) for n in found.shape[found.ndim - rank :]))
+    view = view[index]
     # one offset at a time: within an offset no two windows share an element
     for offset in offsets(found.shape[:rank]):
         view[offset] += found[offset]
