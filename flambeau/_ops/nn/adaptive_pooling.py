@@ -150,10 +150,8 @@ def _take_max(input: Tensor, candidates: np.ndarray, size: Ints) -> tuple[Tensor
     lead = input._array.shape[: ndim - len(size)]
     flat = input.reshape(*lead, prod(input._array.shape[len(lead) :]))
     windows, elements = candidates.shape[-2:]
-    table = np.broadcast_to(candidates, (*lead, windows, elements)).reshape(
-        *lead, windows * elements
-    )
-    table = constant(np.ascontiguousarray(table), input)
+    spread = np.broadcast_to(candidates, (*lead, windows, elements))
+    table = constant(spread.reshape(*lead, windows * elements), input)
     offered = P.gather(flat.detach(), table, dim=len(lead)).reshape(*lead, windows, elements)
     if not offered._array.size:
         index = table.reshape(*lead, windows, elements).sum(-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -181,11 +181,8 @@ def multi_head_attention_forward(
         need_weights: also give the weights, averaged over heads if average_attn_weights.
         is_causal: a hint that attn_mask is the causal mask.
 
-    Returns:
-        (L, N, E), and the weights (N, L, S) or None.
-
-    Raises:
-        AssertionError, RuntimeError: shapes do not fit.
+    Gives (L, N, E), and the weights (N, L, S) or None. Raises AssertionError or RuntimeError
+    where shapes do not fit.
     """
     batched = _check_ranks(query, key, value, key_padding_mask, attn_mask, num_heads)
     if is_causal and attn_mask is None:
@@ -195,12 +192,7 @@ def multi_head_attention_forward(
         if key_padding_mask is not None:
             key_padding_mask = key_padding_mask.unsqueeze(0)
     length, batch, size = query._array.shape
-    if size != embed_dim_to_check:
-        raise AssertionError(
-            f"was expecting embedding dimension of {embed_dim_to_check}, but got {size}"
-        )
-    if size % num_heads:
-        raise AssertionError(f"embed_dim {size} not divisible by num_heads {num_heads}")
+    _check_embedding(size, embed_dim_to_check, num_heads)
     shapes = _Shapes(length, batch, size, num_heads, size // num_heads)
     key_padding_mask = _as_added(key_padding_mask, "key_padding_mask", query)
     causal = is_causal and key_padding_mask is None and not need_weights
@@ -209,7 +201,6 @@ def multi_head_attention_forward(
         projections = [q_proj_weight, k_proj_weight, v_proj_weight]
         q, k, v = _project_apart(query, key, value, projections, in_proj_bias, size)
     else:
-        _check_packed(key, value, in_proj_weight)
         q, k, v = _project_packed(query, key, value, in_proj_weight, in_proj_bias, size)
     k, v, extra = _whole_source(
         [k, v], [bias_k, bias_v], [static_k, static_v], add_zero_attn, shapes
@@ -218,8 +209,7 @@ def multi_head_attention_forward(
     found, weights = _attend(
         _split_heads(q, shapes), k, v, mask, causal, dropout_p if training else 0.0, need_weights
     )
-    merged = found.transpose(0, 1).reshape(length * batch, size)
-    out = linear(merged, out_proj_weight, out_proj_bias)
+    out = linear(_merged_heads(found, shapes), out_proj_weight, out_proj_bias)
     out = out.reshape(length, batch, out._array.shape[1])
     if weights is not None:
         weights = weights.reshape(batch, num_heads, length, weights._array.shape[2])
@@ -229,9 +219,21 @@ def multi_head_attention_forward(
     return out.squeeze(1), None if weights is None else weights.squeeze(0)
 
 
+def _check_embedding(size: int, wanted: int, heads: int) -> None:
+    if size != wanted:
+        raise AssertionError(f"was expecting embedding dimension of {wanted}, but got {size}")
+    if size % heads:
+        raise AssertionError(f"embed_dim {size} not divisible by num_heads {heads}")
+
+
+def _merged_heads(t: Tensor, shapes: _Shapes) -> Tensor:
+    """(batch * heads, length, head) to (length * batch, heads * head)."""
+    return t.transpose(0, 1).reshape(shapes.target * shapes.batch, shapes.embedding)
+
+
 def _whole_source(
     pair: list[Tensor],
-    biases: list[Tensor | None],
+    biases: list[Any],
     static: list[Tensor | None],
     add_zero: bool,
     shapes: _Shapes,
@@ -312,9 +314,10 @@ def _check_packed(key: Tensor, value: Tensor, weight: Tensor | None) -> None:
 
 
 def _project_packed(
-    query: Tensor, key: Tensor, value: Tensor, weight: Tensor, bias: Tensor | None, size: int
+    query: Tensor, key: Tensor, value: Tensor, weight: Any, bias: Tensor | None, size: int
 ) -> list[Tensor]:
     """One weight (3 E, E) holds all three projections: used at once where the inputs are one."""
+    _check_packed(key, value, weight)
     if query is key and key is value:
         found = linear(query, weight, bias)
         return [found[..., i * size : (i + 1) * size] for i in range(3)]
@@ -327,7 +330,7 @@ def _project_apart(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    weights: list[Tensor | None],
+    weights: list[Any],
     bias: Tensor | None,
     size: int,
 ) -> list[Tensor]:

@@ -107,9 +107,9 @@ def batch_norm(
     if training and eps <= 0:
         raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     if not training:
-        for name, t in (("running_mean", running_mean), ("running_var", running_var)):
-            if t is None:
-                raise RuntimeError(f"{name} must be defined in evaluation mode")
+        if running_mean is None or running_var is None:
+            which = "running_mean" if running_mean is None else "running_var"
+            raise RuntimeError(f"{which} must be defined in evaluation mode")
         return _with_statistics(input, running_mean, running_var, weight, bias, eps)
     return _with_batch(input, running_mean, running_var, weight, bias, momentum, eps)
 

@@ -193,7 +193,7 @@ def _counts(
     count_include_pad: bool,
 ) -> np.ndarray:
     """How many elements each window is an average of."""
-    total = np.ones((), np.int64)
+    total: np.ndarray = np.ones((), np.int64)
     for n, k, s, p, t in zip(size, kernel, stride, padding, places, strict=True):
         start = np.arange(t) * s - p
         stop = np.minimum(start + k, n + p)

@@ -113,6 +113,7 @@ def _grid_sample(input: Tensor, grid: Tensor, mode: str, padding: str, align: bo
         if mode != "bicubic":
             place = _kept_inside(place, size, padding, align)
         places.append(place)
+    corners: list[list[tuple[Tensor, Any]]]
     if mode == "nearest":
         corners = [[(P.rint(place.detach()), None)] for place in places]
     elif mode == "bilinear":
@@ -143,7 +144,7 @@ def _reflected(place: Tensor, size: int, align: bool) -> Tensor:
     return P.where(even, extra, span - extra) + low
 
 
-def _linear_corners(place: Tensor) -> list[tuple[Tensor, Tensor]]:
+def _linear_corners(place: Tensor) -> list[tuple[Tensor, Any]]:
     low = P.floor(place.detach())
     share = place - low
     return [(low, 1 - share), (low + 1, share)]
@@ -151,7 +152,7 @@ def _linear_corners(place: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 def _cubic_corners(
     place: Tensor, size: int, padding: str, align: bool
-) -> list[tuple[Tensor, Tensor]]:
+) -> list[tuple[Tensor, Any]]:
     low = P.floor(place.detach())
     weights = cubic_weights(place - low)
     return [
