@@ -8,7 +8,7 @@ from typing import Any
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
-from .._engine.base.errors import not_supported
+from .._engine.base.errors import argument_type_error, not_supported
 from .declare import op
 from .promote import as_dtype, common_dtype, dtype_of, floating_input, number, to_common
 
@@ -101,9 +101,14 @@ ceil = unary("ceil", "The least integer not below x", **_STEP)
 floor = unary("floor", "The greatest integer not above x", **_STEP)
 trunc = unary("trunc", "x without its fraction", aliases=("fix",), **_STEP)
 relu = unary("relu", "max(x, 0)", boolean=False, complex_=False)
-square = unary("square", "x^2")
 arcsin, arccos, arctan = asin, acos, atan
 arcsinh, arccosh, arctanh, fix = asinh, acosh, atanh, trunc
+
+
+@op(method=True, inplace=True, out=True)
+def square(input: Tensor) -> Tensor:
+    """x^2, elementwise; an integer for bool."""
+    return P.square(as_dtype(input, dtypes.int64) if input._array.dtype.kind == "b" else input)
 
 
 @op(method=True, inplace=True, out=True, aliases=("negative",))
@@ -154,6 +159,7 @@ def _binary(
     complex_: bool = True,
     floats: bool = True,
     numbers: str = "",
+    divides: bool = False,
 ) -> Callable[[Any, Any], Tensor]:
     """A function of two operands, with promotion.
 
@@ -161,21 +167,24 @@ def _binary(
         numbers: which operands may be Python numbers: "", "other" or "either".
         floating: integer operands are converted to the default dtype.
         boolean, complex_, floats: False when PyTorch has no kernel for those result dtypes.
+        divides: an integer zero as `other` is an error.
     """
     call = getattr(P, primitive)
     unguarded = not floating and boolean and complex_ and floats
 
     def function(input: Any, other: Any) -> Tensor:
         try:
-            if input._array.dtype is other._array.dtype and (
-                unguarded or input._array.dtype.kind == "f" and floats
-            ):
+            d = input._array.dtype
+            if type(other) in _REAL_NUMBERS:  # weak beside a floating tensor
+                if not numbers:
+                    raise argument_type_error(name, "other", 2, "Tensor", other)
+                if floats and d.kind == "f":
+                    return call(input, float(other))
+            elif d is other._array.dtype and (unguarded or floats and d.kind == "f"):
                 return call(input, other)
-        except AttributeError:  # a number: weak beside a floating tensor
+        except AttributeError:
             if not numbers or numbers == "other" and not isinstance(input, Tensor):
                 raise
-            if type(other) in _REAL_NUMBERS and input._array.dtype.kind == "f" and floats:
-                return call(input, float(other))
         target = common_dtype(name, input, other)
         if (
             target.is_complex and not complex_
@@ -183,7 +192,10 @@ def _binary(
             or target.is_floating_point and not floats
         ):
             raise not_supported(name, target)
-        return call(*to_common(name, input, other, floating=floating, to=target))
+        a, b = to_common(name, input, other, floating=floating, to=target)
+        if divides:
+            _check_divisor(b, target)
+        return call(a, b)
 
     function.__name__ = function.__qualname__ = name
     return function
@@ -221,11 +233,11 @@ copysign = binary(
 )
 fmod = binary(
     "fmod", "The remainder, with the sign of input", complex_=False, boolean=False,
-    numbers="other",
+    numbers="other", divides=True,
 )  # fmt: skip
 remainder = binary(
     "remainder", "The remainder, with the sign of other", complex_=False, boolean=False,
-    numbers="either",
+    numbers="either", divides=True,
 )  # fmt: skip
 bitwise_and = binary("bitwise_and", "The bits set in both", **_INTEGERS)
 bitwise_or = binary("bitwise_or", "The bits set in either", **_INTEGERS)
@@ -238,7 +250,7 @@ bitwise_right_shift = binary(
     **_INTEGERS,
 )  # fmt: skip
 
-_add = _binary("add", "add", numbers="either")
+add_tensors = _binary("add", "add", numbers="either")
 _sub = _binary("sub", "sub", numbers="either")
 
 
@@ -265,7 +277,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """
     if alpha != 1 or alpha is True:
         other = _scaled(other, alpha)
-    return _add(input, other)
+    return add_tensors(input, other)
 
 
 @op(method=True, inplace=True, out=True, aliases=("subtract",))
@@ -285,7 +297,7 @@ subtract = sub
 
 
 def _is_bool(x: Any) -> bool:
-    return isinstance(x, Tensor) and x._array.dtype.kind == "b"
+    return x._array.dtype.kind == "b" if isinstance(x, Tensor) else isinstance(x, bool)
 
 
 @op(method=True)
@@ -296,7 +308,7 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
 
 mul = binary("mul", "input * other", aliases=("multiply",), numbers="either")
 multiply = mul
-_true_divide = _binary("div", "div", floating=True, numbers="either")
+divide_tensors = _binary("div", "div", floating=True, numbers="either")
 
 
 @op(method=True, inplace=True, out=True, aliases=("divide",))
@@ -310,7 +322,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         RuntimeError: another rounding mode, or integer division by zero.
     """
     if rounding_mode is None:
-        return _true_divide(input, other)
+        return divide_tensors(input, other)
     if rounding_mode == "floor":
         return floor_divide(input, other)
     if rounding_mode == "trunc":
@@ -327,7 +339,7 @@ divide = div
 @op(method=True, inplace=True, out=True)
 def true_divide(input: Any, other: Any) -> Tensor:
     """input / other, elementwise, always in floating point."""
-    return _true_divide(input, other)
+    return divide_tensors(input, other)
 
 
 def _check_divisor(other: Any, target: dtypes.dtype) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .._engine.autograd.tensor import Tensor
-from .._engine.base import dtypes
+from .._engine.base import dtypes, state
 from .._ops import pointwise, products
-from .._ops.declare import method
+from .._ops.declare import OPS, method
 
 
 def _operand(function: Callable[..., Any], swap: bool = False) -> Callable[..., Any]:
@@ -26,6 +26,18 @@ def _operand(function: Callable[..., Any], swap: bool = False) -> Callable[..., 
         if isinstance(other, Tensor) or dtypes.of_scalar(other) is not None:
             return function(self, other)
         return NotImplemented
+
+    return operate
+
+
+def _lean(function: Callable[..., Any], raw: Callable[..., Any]) -> Callable[..., Any]:
+    """`_operand`, with a short way for tensors and floats: `raw` is the op itself."""
+    usual = _operand(function)
+
+    def operate(self: Tensor, other: Any) -> Any:
+        if state.on_op is None and (isinstance(other, Tensor) or type(other) is float):
+            return raw(self, other)
+        return usual(self, other)
 
     return operate
 
@@ -62,6 +74,9 @@ _INPLACE = {
 for _name, _function in _BINARY.items():
     setattr(Tensor, f"__{_name}__", _operand(_function))
     setattr(Tensor, f"__r{_name}__", _operand(_function, swap=True))
+Tensor.__add__ = _lean(pointwise.add, pointwise.add_tensors)  # type: ignore[method-assign]
+Tensor.__mul__ = _lean(pointwise.mul, OPS["mul"].function)  # type: ignore[method-assign]
+Tensor.__truediv__ = _lean(pointwise.div, pointwise.divide_tensors)  # type: ignore[method-assign]
 for _name, _method in _INPLACE.items():
     setattr(Tensor, f"__i{_name}__", _operand(getattr(Tensor, _method)))
 for _name in ("lt", "le", "gt", "ge"):

@@ -159,10 +159,10 @@ class _Task:
             replaced = hook(grad)
             if replaced is not None:
                 grad = replaced
-        if self.accumulate:
-            accumulate_grad(leaf, grad)
-        else:
+        if not self.accumulate:
             self.captured[id(leaf)] = grad
+        elif leaf._requires_grad:  # it may have been switched off since
+            accumulate_grad(leaf, grad)
 
     def results(self) -> list[Tensor | None]:
         """The captured gradients of `inputs`, in order."""
@@ -209,6 +209,8 @@ def _apply(node: Node, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         and not node.gradient.partial
         and any(g is None for g in grads)
     ):
+        if not node.out_metas:  # a single result, whose gradient a hook took away
+            return (None,) * len(node.edges)
         grads = [
             _zeros(meta) if g is None else g for g, meta in zip(grads, node.out_metas, strict=True)
         ]

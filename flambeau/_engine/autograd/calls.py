@@ -22,7 +22,7 @@ from . import mode as modes
 from .mode import mode
 from .node import PrimitiveNode
 from .rules.shared import P, filled
-from .table import GRADIENTS
+from .table import GRADIENTS, Gradient
 from .tensor import Tensor, new, share, wrap
 from .views import ViewInfo
 
@@ -145,8 +145,40 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
     return call
 
 
+def _record_one(
+    gradient: Gradient | None, inputs: tuple, arrays: tuple, params: dict[str, Any], out: Tensor
+) -> None:
+    """`record` for one elementwise result: what is never asked of such nodes is left out.
+
+    Shapes and dtypes are kept of the operands that gradients flow to, and of no others.
+    """
+    if gradient is None or out._array.dtype.kind not in "fcV":
+        return
+    edges: list[Any] = []
+    metas: list[Any] = []
+    mask, bit = 0, 1
+    for x, array, flows in zip(inputs, arrays, gradient.each_flows, strict=True):
+        edge = meta = None
+        if not isinstance(x, Tensor):
+            meta = x
+        elif flows and not x._plain:
+            if x._view is not None:
+                x._view.refresh(x)
+            if x._requires_grad:
+                node = x._grad_fn
+                edge = (x, 0) if node is None else (node, x._output_index)
+                meta = (array.shape, array.dtype)
+                mask += bit
+        edges.append(edge)
+        metas.append(meta)
+        bit += bit
+    if mask:
+        PrimitiveNode.of_one(gradient, edges, metas, mask, inputs, params, out)
+
+
 def _unary(primitive: Primitive) -> Callable[..., Any]:
     array_rule = RULES[primitive.name]
+    gradient = GRADIENTS[primitive.name]
 
     def call(a: Tensor, **params: Any) -> Tensor:
         plain = a._plain
@@ -160,7 +192,7 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
         out = new(Tensor)
         out._array = array if type(array) is ndarray else np.asarray(array)
         if not plain and mode.grad:
-            record(primitive, (a,), params, (out,))
+            _record_one(gradient, (a,), (a._array,), params, out)
         if modes.inference_regions:
             mark_inference(out)
         return out
@@ -170,6 +202,7 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
 
 def _binary(primitive: Primitive) -> Callable[..., Any]:
     array_rule = RULES[primitive.name]
+    gradient = GRADIENTS[primitive.name]
     exact = primitive.name in EXACT_BESIDE_NUMBERS
 
     def call(a: Any, b: Any) -> Tensor:
@@ -193,7 +226,7 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
         out = new(Tensor)
         out._array = array if type(array) is ndarray else np.asarray(array)
         if not plain and mode.grad:
-            record(primitive, (a, b), {}, (out,))
+            _record_one(gradient, (a, b), (x, y), {}, out)
         if modes.inference_regions:
             mark_inference(out)
         return out

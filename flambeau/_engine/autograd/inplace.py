@@ -14,8 +14,8 @@ from .node import Edge, Node, PrimitiveNode, edge_to, saved_result
 from .tensor import Tensor, storage_of
 
 
-def check_writable(t: Tensor) -> None:
-    """Whether grad mode allows an in-place write to `t`.
+def check_writable(t: Tensor, value_requires_grad: bool = False) -> None:
+    """Whether grad mode allows an in-place write to `t`, of a value that may require grad.
 
     Raises:
         RuntimeError: a leaf that requires grad, a view of one, a view made under no_grad or by
@@ -33,11 +33,11 @@ def check_writable(t: Tensor) -> None:
     view = t._view
     if view is not None:
         view.refresh(t)
-        if not (t._requires_grad or view.base._requires_grad):
+        if not (t._requires_grad or view.base._requires_grad or value_requires_grad):
             return
         if view.creation != "default":
             raise RuntimeError(_CREATION_ERRORS[view.creation])
-        if view.base._requires_grad and view.base._grad_fn is None:
+        if t._requires_grad and view.base._grad_fn is None:
             raise RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place "
                 "operation."
@@ -92,7 +92,7 @@ def write_(t: Tensor, value: Tensor, *, op: str = "copy_", checked: bool = False
         RuntimeError: shapes do not fit, dtypes do not convert, or grad mode forbids the write.
     """
     if not t._plain:
-        check_writable(t)
+        check_writable(t, value._requires_grad)
     target, source = t._array, value._array
     _check_shape(target.shape, source.shape, op)
     if source.dtype is not target.dtype and not checked:
@@ -127,8 +127,9 @@ def _copy(target: np.ndarray, source: np.ndarray) -> None:
             "the tensor's memory is read-only (it came from a read-only NumPy array or file); "
             "clone() it before writing"
         )
+    # (a single value may be written to many names of one element)
     if (
-        target.size
+        source.size > 1
         and 0 in target.strides
         and any(n > 1 and not step for n, step in zip(target.shape, target.strides, strict=True))
     ):

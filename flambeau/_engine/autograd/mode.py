@@ -21,6 +21,8 @@ class _Mode(threading.local):
 mode = _Mode()
 # how many inference_mode regions are open in all threads: while 0, ops need not ask `mode`
 inference_regions = 0
+# whether any thread has asked for anomaly detection since the start
+anomaly_regions = False
 
 
 def is_grad_enabled() -> bool:
@@ -205,6 +207,8 @@ def _anomaly() -> tuple[bool, bool]:
 
 
 def _set_anomaly(on: bool, check_nan: bool) -> None:
+    global anomaly_regions
+    anomaly_regions = anomaly_regions or on
     mode.anomaly, mode.anomaly_check_nan = on, check_nan
 
 

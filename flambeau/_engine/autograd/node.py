@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..base import dtypes
+from . import mode as modes
 from .mode import mode
 from .table import Gradient
-from .tensor import Storage, Tensor, storage_of, wrap
+from .tensor import Storage, Tensor, new, storage_of, wrap
 
 _sequence = itertools.count()
 
@@ -83,7 +84,7 @@ class Node:
     """A step of the tape. `apply` turns gradients of the outputs into gradients of the inputs."""
 
     # class-level defaults: making a node costs what it really has
-    edges: tuple[Edge, ...] = ()
+    edges: Sequence[Edge] = ()
     outputs: int = 1
     sequence: int
     label: str | None = None
@@ -96,7 +97,7 @@ class Node:
 
     opaque = False  # whether `apply` runs user code
 
-    def __init__(self, edges: tuple[Edge, ...], outputs: int = 1):
+    def __init__(self, edges: Sequence[Edge], outputs: int = 1):
         self.edges = edges
         self.outputs = outputs
         self.sequence = next(_sequence)
@@ -176,6 +177,42 @@ class PrimitiveNode(Node):
     """The record of one primitive call."""
 
     saved_out: tuple[Saved, ...] | None = None
+    out_metas: Sequence[tuple[tuple[int, ...], np.dtype]] = ()
+
+    @classmethod
+    def of_one(
+        cls,
+        gradient: Gradient,
+        edges: list[Edge],
+        metas: list,
+        mask: int,
+        inputs: tuple,
+        params: dict,
+        out: Tensor,
+    ) -> None:
+        """The record of an elementwise call, tied to its one result; the short way."""
+        self = new(cls)
+        self.edges = edges
+        self.sequence = next(_sequence)
+        self.gradient = gradient
+        self.params = params
+        self.inputs = metas
+        self.saved = saved = {}
+        keep, keep_out = gradient.saves_of_bits(mask)
+        for i in keep:
+            x = inputs[i]
+            if isinstance(x, Tensor):
+                if x._inference:
+                    raise inference_error()
+                storage = x._storage
+                saved[i] = (x, None, None, 0 if storage is None else storage.version)
+        if modes.anomaly_regions and mode.anomaly:
+            self.stack = traceback.format_stack()[:-1]
+        out._grad_fn = self
+        out._requires_grad = True
+        out._plain = False
+        if keep_out:
+            self.saved_out = (saved_result(out),)
 
     def __init__(
         self,
@@ -229,7 +266,7 @@ class PrimitiveNode(Node):
 
     def out(self, index: int) -> Tensor:
         """The saved result number `index`, with its history."""
-        differentiable = self.out_metas[index][1].kind in "fcV"
+        differentiable = not self.out_metas or self.out_metas[index][1].kind in "fcV"
         edge = (self, index) if differentiable else None
         return unpack(self.saved_out[index], self, f"result {index}", edge)  # type: ignore
 

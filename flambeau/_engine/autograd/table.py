@@ -38,18 +38,27 @@ class Gradient:
         self.label = _label(primitive.name)
         self.readers = tuple(_readers(primitive, f) for f in functions)
         self.partial = any(kind == "partial_gs" for readers in self.readers for kind, _ in readers)
-        self._flows = tuple(f is not None for f in functions)
+        self.each_flows = tuple(f is not None for f in functions)
         self._saves: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}
+        self._saves_of_bits: dict[int, tuple[tuple[int, ...], bool]] = {}
 
     def flows(self, count: int) -> tuple[bool, ...]:
         """For each of `count` operands, whether a gradient can flow to it."""
-        return (True,) * count if self.joint else self._flows
+        return (True,) * count if self.joint else self.each_flows
 
     def saves(self, mask: tuple[bool, ...]) -> tuple[tuple[int, ...], bool]:
         """Which operands, and whether the results, are kept when `mask` operands want grads."""
         found = self._saves.get(mask)
         if found is None:
             found = self._saves[mask] = self._find_saves(mask)
+        return found
+
+    def saves_of_bits(self, bits: int) -> tuple[tuple[int, ...], bool]:
+        """`saves`, with the mask as the bits of a number."""
+        found = self._saves_of_bits.get(bits)
+        if found is None:
+            mask = tuple(bool(bits >> i & 1) for i in range(len(self.functions)))
+            found = self._saves_of_bits[bits] = self._find_saves(mask)
         return found
 
     def _find_saves(self, mask: tuple[bool, ...]) -> tuple[tuple[int, ...], bool]:

@@ -17,17 +17,23 @@ if TYPE_CHECKING:
     from .views import ViewInfo
 
 
+new = object.__new__
+
+
 class Storage:
     """The memory that aliases share: its owner array and its version counter."""
 
-    __slots__ = ("__weakref__", "array", "of", "offset_zero", "version")
+    array: np.ndarray
+    version: int = 0
+    # the same memory under another version counter, as `.data` gives it
+    of: Storage | None = None
+    # the address of the storage's first byte; views count their offset from here
+    offset_zero: int | None = None
 
     def __init__(self, array: np.ndarray, of: Storage | None = None):
         self.array = array
-        self.version = 0
-        self.of = of  # the same memory under another version counter, as `.data` gives it
-        # the address of the storage's first byte; views count their offset from here
-        self.offset_zero: int | None = None
+        if of is not None:
+            self.of = of
 
     @property
     def core(self) -> Storage:
@@ -91,9 +97,6 @@ class Tensor:
         def __getattr__(self, name: str) -> Any: ...
 
 
-new = object.__new__
-
-
 def wrap(array: np.ndarray) -> Tensor:
     """A tensor over `array`, sharing its memory."""
     t = new(Tensor)
@@ -105,7 +108,8 @@ def storage_of(t: Tensor) -> Storage:
     """The storage behind a tensor, made on first need."""
     storage = t._storage
     if storage is None:
-        storage = t._storage = Storage(t._array)
+        storage = t._storage = new(Storage)
+        storage.array = t._array
     return storage
 
 
@@ -136,6 +140,12 @@ def mark_requires_grad(t: Tensor, wanted: bool = True) -> None:
     """Set the flag that makes a tensor a leaf of the tape."""
     t._requires_grad = wanted
     t._plain = not wanted and t._view is None and t._device is CPU and not t._inference
+
+
+def own(t: Tensor) -> None:
+    """Make a view the base of its memory: nobody else has the tensor it was a view of."""
+    t._view = None
+    t._plain = not t._requires_grad and t._device is CPU and not t._inference
 
 
 def is_tensor(x: Any) -> bool:

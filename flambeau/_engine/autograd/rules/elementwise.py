@@ -59,6 +59,7 @@ gradient(
 gradient("atan2", lambda g, a, b: g * b / (a * a + b * b), lambda g, a, b: -g * a / (a * a + b * b))
 gradient("hypot", lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out))
 gradient("copysign", lambda g, a, b, out: _copysign(g, a, out), lambda g: zeros_like(g))
+gradient("nextafter", lambda g: g, lambda g: zeros_like(g))
 gradient("fmod", lambda g: g, lambda g, a, b: -g * P.trunc(a / b))
 gradient("remainder", lambda g: g, lambda g, a, b: -g * P.floor(a / b))
 gradient("floor_divide", lambda g: zeros_like(g), lambda g: zeros_like(g))
@@ -140,7 +141,6 @@ joint_gradient(
 )
 no_gradient(
     "gcd", "lcm", "isnan", "isinf", "isfinite", "logical_not", "signbit", "bitwise_not",
-    "nextafter",
     "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "eq", "ne", "lt",
     "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
 )  # fmt: skip

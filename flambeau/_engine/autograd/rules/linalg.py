@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..table import gradient, joint_gradient
+from ..table import gradient, joint_gradient, no_gradient
 from ..tensor import Tensor, wrap
 from .shared import P, conj
 
@@ -143,11 +143,16 @@ def _off_diagonal(x: Any) -> Any:
     return _masked(x, ~np.eye(x._array.shape[-1], dtype=bool))
 
 
-def _eigh(gs: Any, outs: Any) -> tuple:
-    (gw, gv), (w, v) = gs, outs
-    inner = P.matmul(transposed(v), gv)
-    mixed = _off_diagonal(inner) / _to(_gaps(w), v)
-    middle = mixed + _diagonal_matrix(_to(gw, v))
+def _zeros(x: Any) -> Any:
+    return wrap(np.zeros_like(x._array))
+
+
+def _eigh(partial_gs: Any, outs: Any) -> tuple:
+    (gw, gv), (w, v) = partial_gs, outs
+    middle = _diagonal_matrix(_to(_zeros(w) if gw is None else gw, v))
+    if gv is not None:  # values alone have a gradient also where some are equal
+        inner = P.matmul(transposed(v), gv)
+        middle = middle + _off_diagonal(inner) / _to(_gaps(w), v)
     return (P.matmul(P.matmul(v, middle), transposed(v)),)
 
 
@@ -161,16 +166,21 @@ def _eig(gs: Any, outs: Any, a_dtype: Any) -> tuple:
     return (P.matmul(P.solve(vh, middle), vh),)
 
 
-def _svd(gs: Any, outs: Any, full: bool, a_shape: Any) -> tuple:
-    (gu, gs_, gvh), (u, s, vh) = gs, outs
+def _svd(partial_gs: Any, outs: Any, full: bool, a_shape: Any) -> tuple:
+    gu, gs_, gvh = partial_gs
+    u, s, vh = outs
     m, n = a_shape[-2:]
     k = min(m, n)
+    only_values = gu is None and gvh is None  # these have a gradient also where some are equal
+    gu, gs_, gvh = (_zeros(x) if g is None else g for g, x in zip(partial_gs, outs, strict=True))
     if full and m != n:
         lead = tuple((0, size, 1) for size in u._array.shape[:-2])
         columns = (*lead, (0, m, 1), (0, k, 1))
         rows = (*lead, (0, k, 1), (0, n, 1))
         u, gu = P.slice(u, index=columns), P.slice(gu, index=columns)
         vh, gvh = P.slice(vh, index=rows), P.slice(gvh, index=rows)
+    if only_values:
+        return (P.matmul(u * _row(_to(gs_, u)), vh),)
     uh, v = transposed(u), transposed(vh)
     gv = transposed(gvh)
     wide = _to(s, u)
@@ -227,20 +237,41 @@ def _products_of_others(s: Tensor) -> Any:
 
 
 def _lu_factor(gs: Any, outs: Any, a_shape: Any) -> tuple:
-    """For square matrices: A = P L U."""
+    """A = P L U: the square part in the corner, and the rows below or the columns beside it.
+
+    Rows below are L2 = A2 U^-1 and columns beside U2 = L^-1 A2: each gives A2 its gradient, and
+    adds to that of the square part's U or L.
+    """
     g, lu, pivots = gs[0], outs[0], outs[1]
-    n, m = a_shape[-2:]
-    if n != m:
-        raise NotImplementedError("the gradient of an LU factorisation is for square matrices")
-    eye = np.eye(n, dtype=lu._array.dtype)
-    low = _triangle(lu, upper=False, offset=-1) + wrap(eye)
-    high = _triangle(lu, upper=True)
-    inner = _triangle(P.matmul(transposed(low), g), upper=False, offset=-1) + _triangle(
-        P.matmul(g, transposed(high)), upper=True
+    m, n = a_shape[-2:]
+    k = min(m, n)
+    corner, g_corner = _block(lu, (0, k), (0, k)), _block(g, (0, k), (0, k))
+    low = _triangle(corner, upper=False, offset=-1) + wrap(np.eye(k, dtype=lu._array.dtype))
+    high = _triangle(corner, upper=True)
+    g_low = _triangle(g_corner, upper=False, offset=-1)
+    g_high = _triangle(g_corner, upper=True)
+    rest = None
+    if m > k:
+        below = transposed(_block(g, (k, m), (0, k)))
+        rest = transposed(P.triangular_solve(high, below, upper=True, unit=False))
+        g_high = g_high - P.matmul(transposed(_block(lu, (k, m), (0, k))), rest)
+    elif n > k:
+        beside = _block(g, (0, k), (k, n))
+        rest = P.triangular_solve(transposed(low), beside, upper=True, unit=True)
+        g_low = g_low - P.matmul(rest, transposed(_block(lu, (0, k), (k, n))))
+    inner = _triangle(P.matmul(transposed(low), g_low), upper=False, offset=-1) + _triangle(
+        P.matmul(g_high, transposed(high)), upper=True
     )
     left = P.triangular_solve(transposed(low), inner, upper=True, unit=True)
     full = transposed(P.triangular_solve(high, transposed(left), upper=True, unit=False))
-    return (P.matmul(wrap(permutation(pivots._array, n, lu._array.dtype)), full),)
+    if rest is not None:
+        full = P.cat(full, rest, dim=len(a_shape) - (2 if m > k else 1))
+    return (P.matmul(wrap(permutation(pivots._array, m, lu._array.dtype)), full),)
+
+
+def _block(x: Any, rows: tuple[int, int], columns: tuple[int, int]) -> Any:
+    lead = tuple((0, size, 1) for size in x._array.shape[:-2])
+    return P.slice(x, index=(*lead, (*rows, 1), (*columns, 1)))
 
 
 def permutation(pivots: np.ndarray, rows: int, dtype: np.dtype) -> np.ndarray:
@@ -256,6 +287,28 @@ def permutation(pivots: np.ndarray, rows: int, dtype: np.dtype) -> np.ndarray:
     return out.reshape(*batch, rows, rows)
 
 
+def _cholesky_factor(g: Any, a: Any, out: Any) -> Any:
+    """Of X = (L L^H)^-1 B: -(Y X^H + X Y^H) L with Y the gradient of B."""
+    y = P.cholesky_solve(g, a)
+    product = P.matmul(y, transposed(out))
+    return -P.matmul(product + transposed(product), a)
+
+
+def _pinv(g: Any, a: Any, out: Any) -> Any:
+    """G. Golub and V. Pereyra, "The differentiation of pseudo-inverses ..." (1973)."""
+    inverse_h, g_h = transposed(out), transposed(g)
+    beyond = g_h - P.matmul(a, P.matmul(out, g_h))
+    before = g_h - P.matmul(P.matmul(g_h, out), a)
+    return (
+        P.matmul(beyond, P.matmul(out, inverse_h))
+        + P.matmul(P.matmul(inverse_h, out), before)
+        - P.matmul(P.matmul(inverse_h, g), inverse_h)
+    )
+
+
+gradient("cholesky_solve", lambda g, a: P.cholesky_solve(g, a), _cholesky_factor)
+gradient("pinv", _pinv)
+no_gradient("geqrf")
 joint_gradient("qr", _qr)
 joint_gradient("svd", _svd)
 joint_gradient("eigh", _eigh)
