@@ -27,4 +27,4 @@ def test_no_rule_without_a_primitive():
 def test_the_families_are_mirrored():
     families = {path.stem for path in (ENGINE / "prims").glob("*.py")} - {"__init__", "primitive"}
     for mirror in ("eager", "autograd/rules"):
-        assert families <= {path.stem for path in (ENGINE / mirror).glob("*.py")}, mirror
+        assert families <= {path.stem for path in (ENGINE / mirror).iterdir()}, mirror
