@@ -1,5 +1,5 @@
 """Utilities: data loading, hooks."""
 
-from . import data, hooks
+from . import data, dlpack, hooks
 
-__all__ = ["data", "hooks"]
+__all__ = ["data", "dlpack", "hooks"]
