@@ -64,13 +64,16 @@ from ._ops.einsum import *  # noqa: F403
 from ._ops.elementary import *  # noqa: F403
 from ._ops.factories import *  # noqa: F403
 from ._ops.gathering import *  # noqa: F403
+from ._ops.index_along import *  # noqa: F403
 from ._ops.joining import *  # noqa: F403
+from ._ops.low_rank import *  # noqa: F403
 from ._ops.masks import *  # noqa: F403
 from ._ops.pointwise import *  # noqa: F403
 from ._ops.products import *  # noqa: F403
 from ._ops.random import *  # noqa: F403
 from ._ops.rearranging import *  # noqa: F403
 from ._ops.reductions import *  # noqa: F403
+from ._ops.reflections import *  # noqa: F403
 from ._ops.rnn import *  # noqa: F403
 from ._ops.scans import *  # noqa: F403
 from ._ops.sampling import *  # noqa: F403

@@ -14,7 +14,7 @@ from .._engine.autograd.tensor import Tensor, mark_requires_grad, share, wrap
 from .._engine.base import defaults, devices, dtypes
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import dtype
-from .arguments import as_dtype_argument, sizes
+from .arguments import as_dtype_argument, integer, sizes
 from .declare import op
 from .promote import dtype_of
 
@@ -422,16 +422,30 @@ def logspace(
     return _spaced("logspace", start, end, steps, dtype, device, requires_grad, base)
 
 
+def _bound(x: Any) -> Any:
+    if not isinstance(x, Tensor):
+        return x
+    if x._array.ndim:
+        raise RuntimeError(
+            "linspace and logspace only support 0-dimensional start and end tensors, but got a "
+            f"tensor with {x._array.ndim} dimension(s)"
+        )
+    return x._array.item()
+
+
 def _spaced(
     name: str, start: Any, end: Any, steps: int, d: Any, where: Any, requires_grad: bool, base: Any
 ) -> Tensor:
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    start, end = (_bound(x) for x in (start, end))
+    steps = integer(name, "steps", steps)
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     d = as_dtype_argument(name, d)
     if d is None:
         inexact = isinstance(start, complex) or isinstance(end, complex)
         d = defaults.default_complex() if inexact else defaults.get_default_dtype()
+    if d.category < dtypes.FLOATING:
+        start, end = int(start), int(end)
     compute = d.numpy if d.category >= dtypes.FLOATING else np.dtype(np.float64)
     wide = np.dtype(np.float32) if compute.itemsize == 2 else compute
     # symmetric, as PyTorch computes it: from the start up to the middle, from the end after it

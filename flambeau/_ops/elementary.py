@@ -10,6 +10,7 @@ from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
 from .._engine.base.errors import not_supported
 from ..return_types import result_type
+from .arguments import check_tensor
 from .declare import op
 from .pointwise import add, mul, unary
 from .promote import as_dtype, as_tensors, common_dtype, dtype_of, floating_input, number, to_common
@@ -186,24 +187,28 @@ def xlogy(input: Any, other: Any) -> Tensor:
     return P.where(P.isnan(b), math.nan, found)
 
 
-def _log_sum(name: str, exponential: Any, logarithm: Any, doc: str) -> Any:
+def _log_sum(name: str, exponential: Any, scale: float, doc: str) -> Any:
     def function(input: Tensor, other: Tensor) -> Tensor:
+        check_tensor(name, "other", 2, other)
         a, b = to_common(name, input, other)
         if a._array.dtype.kind in "iub":
             raise not_supported(name, dtype_of(a))
         real_a, real_b = (P.real_part(x) if x._array.dtype.kind == "c" else x for x in (a, b))
-        peak = P.maximum(real_a, real_b).detach()
-        peak = as_dtype(P.where(P.isinf(peak), 0, peak), dtype_of(a))
-        total = P.add(exponential(P.sub(a, peak)), exponential(P.sub(b, peak)))
-        return P.add(peak, logarithm(total))
+        first = P.ge(real_a, real_b)
+        high, low = P.where(first, a, b), P.where(first, b, a)
+        gap = P.where(P.isinf(high), 0, P.sub(low, high))  # of two infinities it is not a number
+        gap = P.where(P.logical_or(P.isnan(a), P.isnan(b)), math.nan, gap)
+        return P.add(high, P.mul(P.log1p(exponential(gap)), scale))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return op(method=True, out=True)(function)
 
 
-logaddexp = _log_sum("logaddexp", P.exp, P.log, "log(e^input + e^other), without overflow.")
-logaddexp2 = _log_sum("logaddexp2", P.exp2, P.log2, "log2(2^input + 2^other), without overflow.")
+logaddexp = _log_sum("logaddexp", P.exp, 1.0, "log(e^input + e^other), without overflow.")
+logaddexp2 = _log_sum(
+    "logaddexp2", P.exp2, 1 / math.log(2), "log2(2^input + 2^other), without overflow."
+)
 
 
 @op(method=True, inplace=True, out=True)
@@ -218,10 +223,10 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 
 
 @op(method=True, inplace=True, out=True)
-def ldexp(input: Tensor, other: Any) -> Tensor:
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2^other."""
-    power = floating_input(other) if isinstance(other, Tensor) else other
-    return mul(input, P.exp2(power) if isinstance(power, Tensor) else 2.0**power)
+    check_tensor("ldexp", "input", 1, input)
+    return mul(input, P.exp2(floating_input(other)))
 
 
 @op(method=True, out=True)
@@ -442,7 +447,9 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
 def _whole(name: str, doc: str) -> Any:
     call = getattr(P, name)
 
-    def function(input: Tensor, other: Any) -> Tensor:
+    def function(input: Tensor, other: Tensor) -> Tensor:
+        check_tensor(name, "input", 1, input)
+        check_tensor(name, "other", 2, other)
         a, b = to_common(name, input, other)
         if a._array.dtype.kind not in "iu":
             raise not_supported(name, dtype_of(a))

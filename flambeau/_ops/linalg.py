@@ -314,7 +314,8 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     """A multiplied by itself n times; negative powers invert first."""
     check_matrix("linalg.matrix_power", A)
     if n == 0:
-        return P.copy(P.expand(identity_like(A), shape=A._array.shape), order="C")
+        nowhere = wrap(np.zeros((), bool))  # keeps A on the tape, with a gradient of zero
+        return P.where(nowhere, A, P.expand(identity_like(A), shape=A._array.shape))
     base, power = (inv(A) if n < 0 else A), abs(n)
     found: Any = None
     while power:

@@ -1,4 +1,4 @@
-"""LU and LDL factorisations, Householder products, and solvers that start from factors."""
+"""LU and LDL factorisations, and solvers that start from factors."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .._engine.autograd.tensor import Tensor, wrap
 from ..return_types import result_type
 from .declare import op
 from .linalg import LinAlgError, adjoint, check_matrix, last_dims, solve_triangular
-from .products import matmul
+from .products import check_same_dtype, matmul
 from .shaping import transpose
 
-__all__ = ["householder_product", "lu", "lu_factor", "lu_factor_ex", "lu_solve"]
+__all__ = [
+    "ldl_factor", "ldl_factor_ex", "ldl_solve", "lu", "lu_factor", "lu_factor_ex", "lu_solve",
+]  # fmt: skip
 
 _SPACE = "linalg"
 
 
 def _check_pivot(name: str, pivot: bool) -> None:
     if not pivot:
-        raise RuntimeError(
-            f"{name}: LU without pivoting is not implemented on the CPU"
-        )
+        raise RuntimeError(f"{name}: LU without pivoting is not implemented on the CPU")
 
 
 @op(namespace=_SPACE, out=True)
@@ -86,23 +86,30 @@ _adjoint = adjoint
 
 
 @op(namespace=_SPACE, out=True)
-def householder_product(A: Tensor, tau: Tensor) -> Tensor:
-    """The first columns of the product of reflections I - tau v v^H; v below A's diagonal."""
-    check_matrix("linalg.householder_product", A, square=False)
-    m, n = A._array.shape[-2:]
-    if m < n:
-        raise RuntimeError("torch.linalg.householder_product: input.shape[-2] must be greater "
-                           "than or equal to input.shape[-1]")
-    rows = np.arange(m)[:, None]
-    eye = wrap(np.eye(m, n, dtype=A._array.dtype))
-    found = P.expand(eye, shape=A._array.shape)
-    for i in reversed(range(tau._array.shape[-1])):
-        column = last_dims(A, columns=(i, i + 1))
-        v = P.where(wrap(rows > i), column, 0)
-        v = P.where(wrap(rows == i), 1, v)
-        lead = tuple((0, k, 1) for k in tau._array.shape[:-1])
-        scale = P.slice(tau, index=(*lead, (i, i + 1, 1), None))
-        found = found - scale * matmul(v, matmul(_adjoint(v), found))  # type: ignore[operator]
-    return found
+def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False) -> Any:
+    """A = L D L^T (L^H) with D of blocks of one and two; and where D is zero. Needs SciPy."""
+    check_matrix("linalg.ldl_factor_ex", A)
+    factors, pivots, info = P.ldl_factor(A, hermitian=bool(hermitian))
+    if check_errors and info._array.any():
+        raise LinAlgError("torch.linalg.ldl_factor_ex: D has a zero on its diagonal")
+    return result_type("linalg_ldl_factor_ex")((factors, pivots, info))
 
 
+@op(namespace=_SPACE, out=True)
+def ldl_factor(A: Tensor, *, hermitian: bool = False) -> Any:
+    """L and D in one matrix, and the exchanges, as LAPACK's sytrf lays them out. Needs SciPy."""
+    factors, pivots, _ = ldl_factor_ex(A, hermitian=hermitian, check_errors=True)
+    return result_type("linalg_ldl_factor")((factors, pivots))
+
+
+@op(namespace=_SPACE, out=True)
+def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False) -> Tensor:
+    """The X of A X = B, from `ldl_factor` of A. Needs SciPy."""
+    check_matrix("linalg.ldl_solve", LD)
+    check_same_dtype("linalg.ldl_solve", LD, B)
+    if B._array.ndim < 2 or B._array.shape[-2] != LD._array.shape[-1]:
+        raise RuntimeError(
+            f"linalg.ldl_solve: Incompatible shapes of A {list(LD._array.shape)} and B "
+            f"{list(B._array.shape)}"
+        )
+    return P.ldl_solve(LD, pivots, B, hermitian=bool(hermitian))

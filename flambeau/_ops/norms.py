@@ -9,17 +9,15 @@ import numpy as np
 
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor, wrap
-from .._engine.base.dtypes import dtype
+from .._engine.base.dtypes import dtype, float32
 from .._engine.base.shapes import wrap_dim, wrap_dims
 from ..return_types import result_type
 from .declare import op
-from .linalg import adjoint, check_matrix, eigh, inv, svd
-from .pointwise import mul
-from .pointwise import pow as power
-from .products import matmul
+from .linalg import check_matrix, eigh, inv, svd
+from .pointwise import mul, pow as power
+from .products import check_same_dtype, matmul
 from .promote import as_dtype, dtype_of
-from .reductions import amax, amin, reduced_dims
-from .reductions import sum as sum_over
+from .reductions import amax, amin, reduced_dims, sum as sum_over
 from .shaping import permute, reshape
 
 __all__ = [
@@ -37,8 +35,7 @@ def _modulus(x: Tensor) -> Tensor:
 def _floating(name: str, x: Tensor, d: Any) -> Tensor:
     if x._array.dtype.kind in "iub":
         raise RuntimeError(
-            f"{name}: Expected a floating point or complex tensor as input. Got "
-            f"{dtype_of(x).word}"
+            f"{name}: Expected a floating point or complex tensor as input. Got {dtype_of(x).word}"
         )
     return x if d is None else as_dtype(x, d)
 
@@ -51,33 +48,55 @@ def vector_norm(
     x = _floating("linalg.vector_norm", x, dtype)
     dims = reduced_dims(x, dim)
     size = _modulus(x)
+    if size._array.size == 0 and (ord < 0 or ord == math.inf) and (
+        not dims or any(size._array.shape[d] == 0 for d in dims)
+    ):
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the "
+            "operation does not have an identity"
+        )
     if ord == math.inf:
         return amax(size, dims, keepdim)
     if ord == -math.inf:
         return amin(size, dims, keepdim)
-    if ord == 0:
-        there = P.convert(P.ne(size, 0), dtype=size._array.dtype)
+    if ord == 0:  # the sign has a gradient, of zero
+        there = P.where(P.isnan(size), 1.0, P.sign(size))
         return P.sum(there, dims=dims, keepdim=keepdim)
     if ord == 1:
         return P.sum(size, dims=dims, keepdim=keepdim)
-    if ord == 2:
-        return _root_of_squares(size, dims, keepdim)
-    total = P.sum(power(size, ord), dims=dims, keepdim=keepdim)
-    return power(total, 1.0 / ord)
+    return _root_of_powers(size, float(ord), dims, keepdim)
 
 
-def _root_of_squares(size: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
-    """The Euclidean norm, whose gradient at zero is zero."""
-    total = P.sum(P.square(size), dims=dims, keepdim=keepdim)
-    if total._plain or not total._requires_grad:
-        return P.sqrt(total)
-    zero = P.eq(total, 0)
-    return P.where(zero, 0, P.sqrt(P.where(zero, 1, total)))
+def _root_of_powers(size: Tensor, ord: float, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+    """(sum size^ord)^(1 / ord), whose gradient at zero is zero.
+
+    Half precision is summed in float32 and rounded once.
+    """
+    half = dtype_of(size) if size._array.dtype.itemsize == 2 else None
+    x = size if half is None else as_dtype(size, float32)
+    if x._plain or not x._requires_grad:
+        total = P.sum(power(x, ord), dims=dims, keepdim=keepdim)
+        found = power(total, 1.0 / ord)
+    else:
+        if ord < 2:
+            zero = P.eq(x, 0)
+            powers = power(P.where(zero, 1, x), ord)
+            powers = P.where(zero, 0.0**ord if ord > 0 else math.inf, powers)
+        else:
+            powers = power(x, ord)
+        total = P.sum(powers, dims=dims, keepdim=keepdim)
+        none = P.eq(total, 0)
+        found = P.where(none, 0, power(P.where(none, 1, total), 1.0 / ord))
+    return found if half is None else as_dtype(found, half)
 
 
 @op(namespace=_SPACE, out=True)
 def matrix_norm(
-    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,
+    A: Tensor,
+    ord: Any = "fro",
+    dim: Any = (-2, -1),
+    keepdim: bool = False,
+    *,
     dtype: dtype | None = None,
 ) -> Tensor:
     """A norm of matrices: "fro", "nuc", 2, -2 (singular values), 1, -1 (columns), inf, -inf."""
@@ -90,20 +109,25 @@ def matrix_norm(
     if ord in ("nuc", 2, -2):
         order = [d for d in range(A._array.ndim) if d not in (rows, columns)]
         values = svd(permute(A, (*order, rows, columns)), False)[1]
-        pick = {"nuc": sum_over, 2: amax, -2: amin}[ord]
+        pick = {"nuc": sum_over, 2: _largest, -2: amin}[ord]
         found = pick(values, -1)
         return _kept(found, (rows, columns)) if keepdim else found
     if ord not in (1, -1, math.inf, -math.inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
     totals = vector_norm(A, 1, first, True)
-    found = (amax if ord > 0 else amin)(totals, second, True)
+    found = (_largest if ord > 0 else amin)(totals, second, True)
     if keepdim:
         return found
-    kept = tuple(
-        0 if d in (rows, columns) else (0, n, 1) for d, n in enumerate(found._array.shape)
-    )
+    kept = tuple(0 if d in (rows, columns) else (0, n, 1) for d, n in enumerate(found._array.shape))
     return P.slice(found, index=kept)
+
+
+def _largest(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
+    """The largest along `dim`; zero where there is none."""
+    if x._array.shape[dim] == 0:
+        return P.sum(x, dims=(wrap_dim(dim, x._array.ndim),), keepdim=keepdim)
+    return amax(x, dim, keepdim)
 
 
 def _kept(x: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -115,15 +139,21 @@ def _kept(x: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 @op(namespace=_SPACE, out=True)
 def norm(
-    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,
+    A: Tensor,
+    ord: Any = None,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
     dtype: dtype | None = None,
 ) -> Tensor:
     """`matrix_norm` or `vector_norm`, by `ord` and the number of dims."""
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     dims = (dim,) if isinstance(dim, int) else dim
-    if isinstance(ord, str) or (dims is not None and len(dims) == 2) or (
-        dims is None and A._array.ndim == 2
+    if (
+        isinstance(ord, str)
+        or (dims is not None and len(dims) == 2)
+        or (dims is None and A._array.ndim == 2)
     ):
         if dims is None and A._array.ndim != 2:
             raise RuntimeError(
@@ -149,16 +179,13 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     return mul(matrix_norm(A, p), matrix_norm(inv(A), p))
 
 
-def _cutoffs(values: Tensor, shape: tuple[int, ...], atol: Any, rtol: Any) -> np.ndarray:
-    """Below which a singular value counts as zero."""
-    top = values._array.max(-1, initial=0)
-    eps = np.finfo(values._array.dtype).eps
+def _tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
+    """Absolute and relative bounds below which a singular value counts as zero."""
     absolute = 0.0 if atol is None else getattr(atol, "_array", atol)
-    if rtol is None:
-        relative: Any = np.where(np.asarray(absolute) > 0, 0.0, eps * max(shape[-2:]))
-    else:
-        relative = getattr(rtol, "_array", rtol)
-    return np.maximum(absolute, relative * top)
+    if rtol is not None:
+        return absolute, getattr(rtol, "_array", rtol)
+    relative = np.finfo(A._array.dtype).eps * max(A._array.shape[-2:])
+    return absolute, np.where(np.asarray(absolute) > 0, 0.0, relative)
 
 
 @op(namespace=_SPACE, out=True)
@@ -170,7 +197,8 @@ def matrix_rank(
     if tol is not None:
         atol, rtol = tol, 0.0
     values = P.abs(eigh(A)[0]) if hermitian else svd(A, False)[1]
-    limits = _cutoffs(values, A._array.shape, atol, rtol)
+    absolute, relative = _tolerances(A, atol, rtol)
+    limits = np.maximum(absolute, relative * values._array.max(-1, initial=0))
     return wrap(np.asarray((values._array > np.asarray(limits)[..., None]).sum(-1)))
 
 
@@ -180,41 +208,41 @@ def pinv(
 ) -> Tensor:
     """The Moore-Penrose inverse, from the singular values above a cutoff."""
     check_matrix("linalg.pinv", A, square=False)
-    rtol = rcond if rcond is not None else rtol
-    if hermitian:
-        values, v = eigh(A)
-        size = P.abs(values)
-        u, vh = v, adjoint(v)
-    else:
-        u, values, vh = svd(A, False)
-        size = values
-    limits = np.asarray(_cutoffs(size.detach(), A._array.shape, atol, rtol))  # type: ignore
-    large = wrap(size._array > limits[..., None])
-    safe = P.where(large, values, 1)
-    inverse = as_dtype(P.where(large, P.reciprocal(safe), 0), dtype_of(A))
-    row = P.slice(inverse, index=(*((0, n, 1) for n in inverse._array.shape[:-1]), None))
-    return matmul(mul(adjoint(vh), row), adjoint(u))
+    absolute, relative = _tolerances(A, atol, rcond if rcond is not None else rtol)
+    return P.pinv(A, atol=absolute, rtol=relative, hermitian=bool(hermitian))
 
 
-@op(namespace=_SPACE)
+@op(namespace=_SPACE, out=True)
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
-    """The X that minimises |A X - B|, with residuals, rank and singular values of A."""
+    """The X that minimises |A X - B|, with residuals, rank and singular values of A.
+
+    Raises:
+        RuntimeError: an unknown driver, or shapes or dtypes that do not fit.
+    """
+    check_matrix("torch.linalg.lstsq", A, square=False)
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise RuntimeError(
             "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
         )
+    check_same_dtype("torch.linalg.lstsq", A, B)
     m, n = A._array.shape[-2:]
     vector = B._array.ndim == A._array.ndim - 1
+    if B._array.ndim < 1 or B._array.shape[-1 if vector else -2] != m:
+        raise RuntimeError(
+            f"torch.linalg.lstsq: input.size(-2) should match other.size(-2), got "
+            f"{list(A._array.shape)} and {list(B._array.shape)}"
+        )
     right = P.slice(B, index=(*((0, k, 1) for k in B._array.shape), None)) if vector else B
     found = matmul(pinv(A, rtol=rcond), right)
-    empty = wrap(np.empty(0, svd(A.detach(), False)[1]._array.dtype))  # type: ignore
-    residuals = empty
-    rank = matrix_rank(A, rtol=rcond) if driver != "gels" else wrap(np.empty(0, np.int64))
-    full = (matrix_rank(A, rtol=rcond)._array == n).all()
-    if m > n and driver != "gelsy" and full:
-        gap = P.sub(matmul(A, found), right)
-        residuals = P.sum(P.square(_modulus(gap)), dims=(gap._array.ndim - 2,), keepdim=False)
-    values = svd(A, False)[1] if driver in ("gelsd", "gelss") else empty
+    ranks = matrix_rank(A.detach(), rtol=rcond)  # type: ignore[attr-defined]
+    gap = P.sub(matmul(A, found), right)
+    residuals = P.sum(P.square(_modulus(gap)), dims=(gap._array.ndim - 2,), keepdim=False)
+    if not (m > n and driver != "gelsy" and (ranks._array == n).all()):
+        residuals = P.slice(reshape(residuals, (-1,)), index=((0, 0, 1),))
+    rank = wrap(np.empty(0, np.int64)) if driver == "gels" else ranks
+    values = svd(A.detach(), False)[1]  # type: ignore[attr-defined]
+    if driver not in ("gelsd", "gelss"):
+        values = wrap(np.empty(0, values._array.dtype))
     if vector:
         found = P.slice(found, index=(*((0, k, 1) for k in found._array.shape[:-1]), 0))
     return result_type("linalg_lstsq")((found, residuals, rank, values))
@@ -249,8 +277,10 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
 @op(namespace=_SPACE)
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """A diagonal of the last two dimensions (by default): a view."""
-    ndim = A._array.ndim
-    return P.diagonal(A, offset=offset, dim1=wrap_dim(dim1, ndim), dim2=wrap_dim(dim2, ndim))
+    first, second = (wrap_dim(d, A._array.ndim) for d in (dim1, dim2))
+    if first == second:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return P.diagonal(A, offset=offset, dim1=first, dim2=second)
 
 
 @op(namespace=_SPACE, out=True)
@@ -284,4 +314,3 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
             f"prod(self.shape[:other.ndim]), but got {count} != {B._array.size}"
         )
     return reshape(solve(reshape(A, (-1, count)), reshape(B, (-1,))), tail)
-

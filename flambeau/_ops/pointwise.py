@@ -303,6 +303,8 @@ def _is_bool(x: Any) -> bool:
 @op(method=True)
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """other - alpha * input."""
+    if not isinstance(input, Tensor):
+        raise argument_type_error("rsub", "input", 1, "Tensor", input)
     return sub(other, input, alpha=alpha)
 
 
@@ -379,6 +381,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
     Raises:
         RuntimeError: integers to a negative integer number.
     """
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise argument_type_error("pow", "input", 1, "Tensor", input)
     target = common_dtype("pow", input, exponent)
     if target.category <= dtypes.INTEGER and not isinstance(exponent, Tensor) and exponent < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")

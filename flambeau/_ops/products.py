@@ -7,10 +7,11 @@ from typing import Any
 
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
+from .._engine.base.errors import not_supported
 from .._engine.base.shapes import broadcast, wrap_dim
 from .declare import op
-from .pointwise import add, mul
-from .promote import dtype_of
+from .pointwise import mul
+from .promote import dtype_of, number
 from .shaping import reshape
 
 __all__ = [
@@ -46,10 +47,12 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         )
     if a.dtype is not b.dtype:
         check_same_dtype("matmul", input, other)
+    if a.dtype.kind == "b":
+        raise not_supported("addmm_impl_cpu_", dtype_of(input))
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise product_error("matmul", a.shape, b.shape)
-    x = input if a.ndim > 1 else P.view(P.copy(input, order="C"), shape=(1, *a.shape))
-    y = other if b.ndim > 1 else P.view(P.copy(other, order="C"), shape=(*b.shape, 1))
+    x = input if a.ndim > 1 else P.slice(input, index=(None, (0, a.shape[0], 1)))
+    y = other if b.ndim > 1 else P.slice(other, index=((0, b.shape[0], 1), None))
     z = P.matmul(x, y)
     if a.ndim > 1 and b.ndim > 1:
         if a.ndim == 2 and b.ndim == 2 and z._grad_fn is not None:
@@ -166,7 +169,9 @@ def _added(name: str, product: Any, doc: str) -> Any:
         input: Tensor, first: Tensor, second: Tensor, *, beta: Any = 1, alpha: Any = 1
     ) -> Tensor:
         check_same_dtype(name, first, second)
-        _check_factors(name, first, beta, alpha)
+        if name == "addr":
+            _check_factors(name, first, beta, alpha)
+        beta, alpha = number(beta, dtype_of(first)), number(alpha, dtype_of(first))
         found = product(first, second)
         shape = found._array.shape
         try:
@@ -179,11 +184,11 @@ def _added(name: str, product: Any, doc: str) -> Any:
                 f"size {list(input._array.shape)} of input"
             )
         if alpha != 1:
-            found = mul(found, alpha)
+            found = P.mul(found, alpha)
         if beta == 0:
             return found
         check_same_dtype(name, input, first)
-        return add(found, input if beta == 1 else mul(input, beta))
+        return P.add(found, input if beta == 1 else P.mul(input, beta))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc

@@ -12,20 +12,19 @@ from .._engine.autograd.tensor import Tensor, wrap
 from .._engine.base.dtypes import dtype
 from .._engine.base.shapes import wrap_dim
 from ..return_types import result_type
-from . import linalg, lu, norms
+from . import linalg, norms
+from . import lu as factors
 from .declare import op
-from .pointwise import mul, sub
-from .pointwise import pow as power
-from .products import matmul
-from .promote import floating_input, to_common
-from .reductions import mean
-from .reductions import sum as sum_over
+from .pointwise import mul, pow as power, sub
+from .products import check_same_dtype, matmul
+from .promote import dtype_of, floating_input, to_common
+from .reductions import mean, sum as sum_over
 from .shaping import reshape, transpose
 
 __all__ = [
     "cdist", "cholesky", "cholesky_inverse", "cholesky_solve", "corrcoef", "cov", "cross", "det",
-    "dist", "inverse", "logdet", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "norm",
-    "orgqr", "pinverse", "qr", "renorm", "slogdet", "svd", "trace", "triangular_solve",
+    "dist", "inverse", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "norm",
+    "pinverse", "qr", "renorm", "slogdet", "svd", "trace", "triangular_solve",
 ]  # fmt: skip
 
 
@@ -44,7 +43,6 @@ det = _renamed("det", linalg.det)
 inverse = _renamed("inverse", linalg.inv)
 matrix_power = _renamed("matrix_power", linalg.matrix_power)
 matrix_exp = _renamed("matrix_exp", linalg.matrix_exp)
-orgqr = _renamed("orgqr", lu.householder_product)
 
 
 @op(method=True)
@@ -80,12 +78,10 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     for x in (input, L):
         if x._array.ndim < 2:
             raise RuntimeError(
-                "b should have at least 2 dimensions, but has " + str(x._array.ndim)
-                + " dimensions instead"
+                f"b should have at least 2 dimensions, but has {x._array.ndim} dimensions instead"
             )
-    low = linalg.adjoint(L) if upper else L
-    y = linalg.solve_triangular(low, input, upper=False)
-    return linalg.solve_triangular(linalg.adjoint(low), y, upper=True)
+    check_same_dtype("cholesky_solve", input, L)
+    return P.cholesky_solve(input, linalg.adjoint(L) if upper else L)
 
 
 @op(method=True, out=True)
@@ -96,13 +92,13 @@ def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     return cholesky_solve(eye, L, upper)
 
 
-@op(method=True)
+@op(method=True, out=True)
 def qr(input: Tensor, some: bool = True) -> Any:
     """input = Q R; `some=False` gives a square Q."""
     return result_type("qr")(linalg.qr(input, "reduced" if some else "complete"))
 
 
-@op(method=True)
+@op(method=True, out=True)
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """input = U diag(S) V^H; note that V, not its adjoint, is returned."""
     u, s, vh = linalg.svd(input, not some)
@@ -114,12 +110,19 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     return result_type("svd")((u, s, linalg.adjoint(vh)))
 
 
-@op()
+@op(method=True, out=True)
+def lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
+    """L and U in one matrix, the row exchanges, and (`get_infos`) where the first zero pivot is."""
+    found = factors.lu_factor_ex(A, pivot=pivot, check_errors=not get_infos)
+    return found if get_infos else result_type("linalg_lu_factor")(found[:2])
+
+
+@op(out=True)
 def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> Any:
     """P, L and U from what `lu_factor` gives."""
-    order, low, high = lu.unpacked(LU_data, LU_pivots)
+    order, low, high = factors.unpacked(LU_data, LU_pivots)
     empty = wrap(np.empty(0, LU_data._array.dtype))
     if not unpack_data:
         low = high = empty
@@ -129,10 +132,10 @@ def lu_unpack(
 @op(method=True, out=True)
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """The X of A X = b, from A's LU factors."""
-    return lu.lu_solve(LU_data, LU_pivots, b)
+    return factors.lu_solve(LU_data, LU_pivots, b)
 
 
-@op(method=True)
+@op(method=True, out=True)
 def triangular_solve(
     b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> Any:
@@ -154,9 +157,13 @@ def trace(input: Tensor) -> Tensor:
     return sum_over(P.diagonal(input, offset=0, dim1=0, dim2=1))
 
 
-@op(method=True)
+@op(method=True, out=True)
 def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None,
+    input: Tensor,
+    p: Any = "fro",
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
     dtype: dtype | None = None,
 ) -> Tensor:
     """The p-norm over `dim` (all by default); "fro" is the Euclidean one, "nuc" the nuclear."""
@@ -176,6 +183,10 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 @op(method=True, inplace=True, out=True)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Each slice along `dim` scaled down to a p-norm of at most `maxnorm`."""
+    if input._array.ndim < 2:
+        raise RuntimeError(
+            f"renorm: input needs at least 2 dimensions, got {input._array.ndim} dimensions"
+        )
     at = wrap_dim(dim, input._array.ndim)
     others = tuple(d for d in range(input._array.ndim) if d != at)
     if p <= 0:
@@ -223,7 +234,9 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 
 @op()
 def cdist(
-    x1: Tensor, x2: Tensor, p: float = 2.0,
+    x1: Tensor,
+    x2: Tensor,
+    p: float = 2.0,
     compute_mode: str = "use_mm_for_euclid_dist_if_necessary",
 ) -> Tensor:
     """p-norm distances between all rows of x1 and all rows of x2, in batches.
@@ -233,8 +246,9 @@ def cdist(
     """
     a, b = x1._array.shape, x2._array.shape
     if len(a) < 2 or len(b) < 2:
-        raise RuntimeError("cdist only supports at least 2D tensors, X1 got: "
-                           f"{len(a)}D, X2 got: {len(b)}D")
+        raise RuntimeError(
+            f"cdist only supports at least 2D tensors, X1 got: {len(a)}D, X2 got: {len(b)}D"
+        )
     if a[-1] != b[-1]:
         raise RuntimeError(
             f"X1 and X2 must have the same number of columns. X1: {a[-1]} X2: {b[-1]}"
@@ -244,6 +258,32 @@ def cdist(
     left = P.slice(x1, index=(*((0, n, 1) for n in a[:-1]), None))
     right = P.slice(x2, index=(*((0, n, 1) for n in b[:-2]), None))
     return norms.vector_norm(sub(left, right), p, -1)
+
+
+def _check_weights(count: int, fweights: Any, aweights: Any) -> None:
+    """Raises RuntimeError for weights of observations that are of no use."""
+    for weights, name, kinds, wanted in (
+        (fweights, "fweights", "iu", "integral"), (aweights, "aweights", "f", "floating point")
+    ):
+        if weights is None:
+            continue
+        if weights._array.ndim > 1:
+            raise RuntimeError(
+                f"cov(): expected {name} to have one or fewer dimensions but got {name} with "
+                f"{weights._array.ndim} dimensions"
+            )
+        if weights._array.dtype.kind not in kinds:
+            raise RuntimeError(
+                f"cov(): expected {name} to have {wanted} dtype but got {name} with "
+                f"{dtype_of(weights).word} dtype"
+            )
+        if weights._array.size != count:
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations in the "
+                f"input but got {weights._array.size} != {count}"
+            )
+        if weights._array.size and weights._array.min() < 0:
+            raise RuntimeError(f"cov(): {name} cannot be negative")
 
 
 @op(method=True)
@@ -257,10 +297,13 @@ def cov(
         aweights: how much each observation counts.
     """
     if input._array.ndim > 2:
-        raise RuntimeError("cov(): expected input to have two or fewer dimensions but got an "
-                           f"input with {input._array.ndim} dimensions")
+        raise RuntimeError(
+            "cov(): expected input to have two or fewer dimensions but got an "
+            f"input with {input._array.ndim} dimensions"
+        )
     x = floating_input(input)
     x = reshape(x, (1, -1)) if x._array.ndim < 2 else x
+    _check_weights(x._array.shape[1], fweights, aweights)
     weights = None
     if fweights is not None:
         weights = fweights
@@ -287,8 +330,10 @@ def cov(
 def corrcoef(input: Tensor) -> Tensor:
     """The correlation matrix of variables in rows, observations in columns."""
     if input._array.ndim > 2:
-        raise RuntimeError("corrcoef(): expected input to have two or fewer dimensions but got an "
-                           f"input with {input._array.ndim} dimensions")
+        raise RuntimeError(
+            "corrcoef(): expected input to have two or fewer dimensions but got an "
+            f"input with {input._array.ndim} dimensions"
+        )
     found = cov(input)
     if found._array.ndim == 0:
         return found / found  # type: ignore[operator]

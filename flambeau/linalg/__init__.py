@@ -22,7 +22,15 @@ from .._ops.linalg import (
     svd,
     svdvals,
 )
-from .._ops.lu import householder_product, lu, lu_factor, lu_factor_ex, lu_solve
+from .._ops.lu import (
+    ldl_factor,
+    ldl_factor_ex,
+    ldl_solve,
+    lu,
+    lu_factor,
+    lu_factor_ex,
+    lu_solve,
+)
 from .._ops.norms import (
     cond,
     diagonal,
@@ -38,12 +46,13 @@ from .._ops.norms import (
     vector_norm,
 )
 from .._ops.products import matmul
+from .._ops.reflections import householder_product
 from .._ops.vectors import linalg_cross as cross
 
 __all__ = [
     "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh",
-    "eigvals", "eigvalsh", "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor",
-    "lu_factor_ex", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power",
+    "eigvals", "eigvalsh", "householder_product", "inv", "inv_ex", "ldl_factor", "ldl_factor_ex",
+    "ldl_solve", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power",
     "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_ex",
     "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot",
     "vector_norm",

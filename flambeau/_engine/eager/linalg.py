@@ -35,6 +35,34 @@ def _triangular_solve(a, b, *, upper, unit):
     return x
 
 
+@rule("cholesky_solve")
+def _cholesky_solve(b, a):
+    low = np.tril(a)
+    y = _triangular_solve(low, b, upper=False, unit=False)
+    return _triangular_solve(low.conj().swapaxes(-1, -2), y, upper=True, unit=False)
+
+
+@rule("geqrf")
+def _geqrf(a):
+    turned, tau = np.linalg.qr(a, "raw")
+    return turned.swapaxes(-1, -2).astype(a.dtype), tau.astype(a.dtype)
+
+
+@rule("pinv")
+def _pinv(a, *, atol, rtol, hermitian):
+    if hermitian:
+        values, u = np.linalg.eigh(a)
+        vh = u.conj().swapaxes(-1, -2)
+    else:
+        u, values, vh = np.linalg.svd(a, full_matrices=False)
+    size = np.abs(values)
+    limit = np.maximum(atol, rtol * size.max(-1, initial=0))
+    large = size > np.asarray(limit)[..., None]
+    inverse = np.where(large, 1 / np.where(large, values, 1), 0)
+    found = vh.conj().swapaxes(-1, -2) * inverse[..., None, :] @ u.conj().swapaxes(-1, -2)
+    return found.astype(a.dtype)
+
+
 @rule("qr")
 def _qr(a, *, mode):
     if mode == "r":
@@ -99,3 +127,40 @@ def _lu_factor(a):
         flat[:, j + 1 :, j + 1 :] -= flat[:, j + 1 :, j : j + 1] * flat[:, j : j + 1, j + 1 :]
     batch = a.shape[:-2]
     return flat.reshape(a.shape), pivots.reshape(*batch, k), info.astype(np.int32).reshape(batch)
+
+
+def _lapack(a, routine, hermitian):
+    """A LAPACK routine for symmetric indefinite matrices, from SciPy."""
+    try:
+        from scipy.linalg import lapack
+    except ImportError:
+        raise NotImplementedError(
+            "linalg.ldl_factor and linalg.ldl_solve use SciPy's LAPACK: install scipy"
+        ) from None
+    letter = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}[a.dtype.name]
+    family = "he" if hermitian and a.dtype.kind == "c" else "sy"
+    return getattr(lapack, letter + family + routine)
+
+
+@rule("ldl_factor")
+def _ldl_factor(a, *, hermitian):
+    factor = _lapack(a, "trf", hermitian)
+    out = np.zeros_like(a)
+    pivots = np.zeros(a.shape[:-1], np.int32)
+    info = np.zeros(a.shape[:-2], np.int32)
+    for index in np.ndindex(info.shape) if a.size else ():
+        found, pivots[index], info[index] = factor(a[index], lower=1)
+        out[index] = np.tril(found)
+    return out, pivots, info
+
+
+@rule("ldl_solve")
+def _ldl_solve(factors, pivots, b, *, hermitian):
+    solve = _lapack(b, "trs", hermitian)
+    batch = np.broadcast_shapes(factors.shape[:-2], b.shape[:-2])
+    out = np.array(np.broadcast_to(b, (*batch, *b.shape[-2:])))
+    factors = np.broadcast_to(factors, (*batch, *factors.shape[-2:]))
+    pivots = np.broadcast_to(pivots, (*batch, pivots.shape[-1]))
+    for index in np.ndindex(batch) if out.size else ():
+        out[index], _ = solve(factors[index], pivots[index], out[index], lower=1)
+    return out

@@ -25,11 +25,20 @@ def _solve(a: Aval, b: Aval, **params: object) -> Aval:
 declare("cholesky", "a", shape=lambda a: a)
 declare("solve", "a b", shape=_solve)
 declare("triangular_solve", "a b", "upper unit", shape=_solve)
+# the X of L L^H X = b, for a lower triangular `a`
+declare("cholesky_solve", "b a", shape=lambda b, a: _solve(a, b))
 declare("qr", "a", "mode", outputs=2)
+# reflections below the diagonal and R above it, and the reflections' scales
+declare("geqrf", "a", outputs=2)
+# Moore-Penrose inverse; singular values up to max(atol, rtol * the largest) count as zero
+declare("pinv", "a", "atol rtol hermitian")
 declare("svd", "a", "full", outputs=3)
 declare("eigh", "a", "upper", outputs=2)
 declare("eig", "a", outputs=2)
 declare("slogdet", "a", outputs=2)
 declare("det", "a", shape=lambda a: Aval(a.shape[:-2], a.dtype))
+# as LAPACK's sytrf (hetrf) of the lower triangle, and sytrs
+declare("ldl_factor", "a", "hermitian", outputs=3)
+declare("ldl_solve", "factors pivots b", "hermitian")
 # LU in one matrix, the row exchanges (from 1), and where the first zero pivot is (0: nowhere)
 declare("lu_factor", "a", outputs=3)

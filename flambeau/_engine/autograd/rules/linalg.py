@@ -308,7 +308,7 @@ def _pinv(g: Any, a: Any, out: Any) -> Any:
 
 gradient("cholesky_solve", lambda g, a: P.cholesky_solve(g, a), _cholesky_factor)
 gradient("pinv", _pinv)
-no_gradient("geqrf")
+no_gradient("geqrf", "ldl_factor", "ldl_solve")
 joint_gradient("qr", _qr)
 joint_gradient("svd", _svd)
 joint_gradient("eigh", _eigh)
