@@ -142,7 +142,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 @op(method=True, inplace=True)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """A copy of the tensor with the elements of `source`, one after the other, where the mask is True.
+    """A copy of the tensor with source's elements, in order, where the mask is True.
 
     Raises:
         RuntimeError: there are fewer of them than the mask has True.

@@ -127,7 +127,8 @@ def empty_strided(
             f"strides={list(strides)}"
         )
     d = as_dtype_argument("empty_strided", dtype) or defaults.get_default_dtype()
-    count = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if 0 not in shape else 0
+    reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    count = 0 if 0 in shape else 1 + reach
     where = devices.resolve(device)
     memory = np.zeros(count, d.numpy) if where is CPU else empty_array((count,), d.numpy)
     steps = [s * d.itemsize for s in strides]

@@ -1,4 +1,4 @@
-"""Reading and writing by index tensors: the gather, scatter and index_* families."""
+"""Reading and writing by index tensors: the gather and scatter families."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .promote import as_dtype, dtype_of, number
 from .subscript import gather_pattern, put as put_at
 
 __all__ = [
-    "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
-    "index_select", "put", "scatter", "scatter_add", "scatter_reduce", "take", "take_along_dim",
+    "gather", "index_put", "put", "scatter", "scatter_add", "scatter_reduce", "take",
+    "take_along_dim",
 ]  # fmt: skip
 
 
-def _check_index_dtype(name: str, index: Tensor, error: type[Exception] = RuntimeError) -> Tensor:
+def check_index_dtype(name: str, index: Tensor, error: type[Exception] = RuntimeError) -> Tensor:
     """The index as int64; it must be int32 or int64."""
     if index._array.size and index._array.dtype not in (np.int64, np.int32):
         raise error(
@@ -32,7 +32,7 @@ def _check_index_dtype(name: str, index: Tensor, error: type[Exception] = Runtim
     return as_dtype(index, dtypes.int64)
 
 
-def _check_positions(
+def check_positions(
     index: Tensor, size: int, text: str, low: int = 0, error: type[Exception] = IndexError
 ) -> None:
     """Raises when a position lies outside [low, size); `text` may say {index} and {size}."""
@@ -92,14 +92,14 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
             [4]])
     """
     at = wrap_dim(dim, input._array.ndim)
-    index = _check_index_dtype("gather", index)
+    index = check_index_dtype("gather", index)
     _check_sizes("gather", input, index, at)
     if not index._array.size:
         return P.index(shaping.ravel(input), index, pattern=(True,))
     return P.gather(input, index, dim=at)
 
 
-def _vectors(*tensors: Tensor) -> tuple[Tensor, ...]:
+def vectors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """0-dim tensors as tensors of one element."""
     return tuple(x if x._array.ndim else P.view(x, shape=(1,)) for x in tensors)
 
@@ -109,16 +109,16 @@ def _scatter_operands(
 ) -> tuple[int, Tensor, Tensor]:
     """The dim, the index and the source, checked; the latter two are not 0-dim."""
     at = wrap_dim(dim, input._array.ndim)
-    index = _check_index_dtype(name, index)
+    index = check_index_dtype(name, index)
     if isinstance(source, Tensor):
         if source._array.dtype != input._array.dtype:
             raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
         _check_sizes(name, input, index, at, source)
-        index, source = _vectors(index, source)
+        index, source = vectors(index, source)
         return at, index, source
     _check_sizes(name, input, index, at)
     value = wrap(np.array(_fitting(source, input), input._array.dtype))
-    (index,) = _vectors(index)
+    (index,) = vectors(index)
     return at, index, P.expand(value, shape=index._array.shape)
 
 
@@ -154,17 +154,17 @@ def scatter(
     at, index, source = _scatter_operands("scatter", input, dim, index, source)
     if reduce is not None and reduce not in _REDUCE_NAMES:
         raise RuntimeError("reduce argument must be either add or multiply.")
-    return _written(input, index, source, at, _REDUCE_NAMES.get(reduce or ""))
+    return scatter_in_order(input, index, source, at, _REDUCE_NAMES.get(reduce or ""))
 
 
-def _written(
+def scatter_in_order(
     input: Tensor, index: Tensor, source: Tensor, dim: int, reduce: str | None,
     include_self: bool = True,
 ) -> Tensor:  # fmt: skip
     """The result of a scatter with operands that are in order."""
     if not index._array.size:
-        return _copy(input)
-    (target,) = _vectors(input)
+        return copied(input)
+    (target,) = vectors(input)
     if reduce is None:
         out = P.scatter(target, index, source, dim=dim)
     else:
@@ -172,7 +172,7 @@ def _written(
     return out if input._array.ndim else P.view(out, shape=())
 
 
-def _copy(t: Tensor) -> Tensor:
+def copied(t: Tensor) -> Tensor:
     return P.copy(t, order="K")
 
 
@@ -180,7 +180,7 @@ def _copy(t: Tensor) -> Tensor:
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of the tensor with src[i][j] added to out[index[i][j]][j] for dim 0, and so on."""
     at, index, source = _scatter_operands("scatter", input, dim, index, src)
-    return _written(input, index, source, at, "sum")
+    return scatter_in_order(input, index, source, at, "sum")
 
 
 @op(method=True, inplace=True, out=True)
@@ -201,7 +201,7 @@ def scatter_reduce(
             f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
         )
     at, index, source = _scatter_operands("scatter", input, dim, index, src)
-    return _written(input, index, source, at, reduce, include_self)
+    return scatter_in_order(input, index, source, at, reduce, include_self)
 
 
 def _scatter_reduced(
@@ -239,216 +239,6 @@ def _neutral(t: Tensor, reduce: str) -> Any:
     return limits.min if reduce == "amax" else limits.max
 
 
-def _pattern(ndim: int, dim: int) -> tuple[bool, ...]:
-    return tuple(d == dim for d in range(ndim))
-
-
-@op(method=True, out=True)
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The positions `index` of one dimension: a copy.
-
-    Raises:
-        IndexError: the index has more than one dimension, or a position lies outside.
-    """
-    at = wrap_dim(dim, input._array.ndim)
-    if index._array.ndim > 1:
-        raise IndexError("index_select(): Index is supposed to be a vector")
-    if index._array.dtype not in (np.int64, np.int32):
-        raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
-    if not input._array.ndim and index._array.size != 1:
-        raise RuntimeError(
-            "index_select(): Index to scalar can have only 1 value, got "
-            f"{index._array.size} value(s)"
-        )
-    size = input._array.shape[at] if input._array.ndim else 1
-    _check_positions(index, size, "index out of range in self")
-    if not input._array.ndim:
-        return _copy(input)
-    flat = as_dtype(shaping.ravel(index), dtypes.int64)
-    return P.index(input, flat, pattern=_pattern(input._array.ndim, at))
-
-
-@op(method=True, inplace=True, out=True)
-def index_add(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
-) -> Tensor:
-    """A copy of the tensor with alpha * source added at the positions `index` of a dimension.
-
-    Raises:
-        IndexError, RuntimeError: sizes or dtypes do not fit, or a position lies outside.
-    """
-    at = wrap_dim(dim, input._array.ndim)
-    index = _vector("index_add_", index)
-    if source._array.dtype != input._array.dtype:
-        raise RuntimeError(
-            f"index_add_(): self ({dtype_of(input).word}) and source ({dtype_of(source).word}) "
-            "must have the same scalar type"
-        )
-    _check_source("index_add_", input, at, index, source)
-    _check_positions(index, (input._array.shape or (1,))[at], "index out of range in self")
-    if alpha != 1:
-        source = P.mul(source, number(alpha, dtype_of(source)))
-    return _put_along(input, at, index, source, accumulate=True)
-
-
-def _vector(name: str, index: Tensor) -> Tensor:
-    if index._array.ndim > 1:
-        raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: "
-                         f"{index._array.ndim} with type: {dtype_of(index).word}")
-    return shaping.ravel(_check_index_dtype(name, index))
-
-
-def _check_source(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> None:
-    """The source has the tensor's sizes, except as many positions as the index along dim."""
-    wanted, given = input._array.shape, source._array.shape
-    if len(wanted) != len(given) or any(
-        n != m for d, (n, m) in enumerate(zip(wanted, given, strict=True)) if d != dim
-    ):
-        raise RuntimeError(
-            "source tensor shape must match self tensor shape, excluding the specified dimension. "
-            f"Got self.shape = {list(wanted)} source.shape = {list(given)}"
-        )
-    count = given[dim] if given else 1
-    if count != index._array.size:
-        raise RuntimeError(
-            f"{name}(): Number of indices ({index._array.size}) should be equal to "
-            f"source.size(dim): ({count}), for dim: {dim}"
-        )
-
-
-def _put_along(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, accumulate: bool
-) -> Tensor:
-    if input._array.ndim:
-        pattern = _pattern(input._array.ndim, dim)
-        return P.index_put(input, source, index, pattern=pattern, accumulate=accumulate)
-    flat = P.view(input, shape=(1,))
-    put = P.index_put(flat, source, index, pattern=(True,), accumulate=accumulate)
-    return P.view(put, shape=())
-
-
-@op(method=True, inplace=True, out=True)
-def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """A copy of the tensor with `source` at the positions `index` of one dimension.
-
-    Raises:
-        IndexError, RuntimeError: sizes or dtypes do not fit, or a position lies outside.
-    """
-    at = wrap_dim(dim, input._array.ndim)
-    if index._array.dtype != np.int64:
-        raise RuntimeError("index_copy_(): Expected a long tensor for index, but got "
-                           f"{dtype_of(index).word}")
-    index = _vector("index_copy_", index)
-    if source._array.dtype != input._array.dtype:
-        raise RuntimeError(
-            "index_copy_(): self and source expected to have the same dtype, but got (self) "
-            f"{dtype_of(input).word} and (source) {dtype_of(source).word}"
-        )
-    source = _copied_source(input, at, index, source)
-    _check_positions(
-        index, (input._array.shape or (1,))[at],
-        f"index_copy_(): index {{index}} is out of bounds for dimension {at} with size {{size}}",
-    )  # fmt: skip
-    return _put_along(input, at, index, source, accumulate=False)
-
-
-def _copied_source(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    wanted, given = input._array.shape, source._array.shape
-    if not given:
-        if index._array.size != 1:
-            raise IndexError(
-                "index_copy_(): When source is scalar, index should have one element (got "
-                f"{index._array.size})"
-            )
-        return source
-    if wanted and len(given) != len(wanted):
-        raise IndexError(
-            "index_copy_(): When source and destination are not scalars, their dimensionality "
-            f"must match. Source dimensionality ({len(given)}), destination dimensionality "
-            f"({len(wanted)})"
-        )
-    rest = [n for d, n in enumerate(wanted) if d != dim], [n for d, n in enumerate(given) if d != dim]
-    if rest[0] != rest[1]:
-        raise RuntimeError(
-            "index_copy_(): Source/destination tensor must have same slice shapes. Destination "
-            f"slice shape: {rest[0]} at dimension {dim} and source slice shape: {rest[1]} at "
-            "dimension 0."
-        )
-    if given[dim if wanted else 0] != index._array.size:
-        raise IndexError(
-            f"index_copy_(): Number of indices ({index._array.size}) should be equal to "
-            f"source.size(dim) ({given[dim if wanted else 0]})"
-        )
-    return source
-
-
-@op(method=True, inplace=True, out=True)
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """A copy of the tensor with one value at the positions `index` of one dimension.
-
-    Raises:
-        IndexError, RuntimeError: the index is no vector, or a position lies outside.
-    """
-    at = wrap_dim(dim, input._array.ndim)
-    if index._array.dtype != np.int64:
-        raise IndexError("index_fill_(): Expected dtype int64 for index.")
-    if index._array.ndim > 1:
-        raise RuntimeError("Index has to be a vector/scalar")
-    if isinstance(value, Tensor):
-        if value._array.ndim:
-            raise RuntimeError(
-                "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-                f"{value._array.ndim} dimension(s)."
-            )
-        value = as_dtype(value, dtype_of(input))
-    elif isinstance(value, complex) and input._array.dtype.kind != "c":
-        raise RuntimeError(
-            "index_fill_(): Converting complex Scalar to non-complex type is not supported"
-        )
-    else:
-        value = wrap(np.array(number(value, dtype_of(input)), input._array.dtype))
-    size = (input._array.shape or (1,))[at]
-    text = f"index {{index}} is out of bounds for dimension {at} with size {{size}}"
-    _check_positions(index, size, text, low=-size)
-    return P.where(_chosen(index, size, at, input._array.ndim), value, input)
-
-
-def _chosen(index: Tensor, size: int, dim: int, ndim: int) -> Tensor:
-    """A mask, True at the positions `index` of a dimension; it broadcasts over the others."""
-    false, true = (P.full(shape=s, value=v, dtype=np.dtype(bool)) for s, v in (((size,), False),
-                                                                               ((), True)))
-    row = P.index_put(false, true, shaping.ravel(index), pattern=(True,), accumulate=False)
-    shape = tuple(size if d == dim else 1 for d in range(ndim))
-    return P.view(row, shape=shape)
-
-
-@op(method=True, inplace=True, out=True)
-def index_reduce(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *,
-    include_self: bool = True,
-) -> Tensor:  # fmt: skip
-    """A copy of the tensor with the slices of source of one position reduced into it.
-
-    Args:
-        reduce: "prod", "mean", "amax" or "amin".
-        include_self: whether what is there takes part.
-    """
-    if reduce not in ("prod", "mean", "amax", "amin"):
-        raise RuntimeError(
-            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
-        )
-    at = wrap_dim(dim, input._array.ndim)
-    index = _vector("index_reduce", index)
-    if source._array.dtype != input._array.dtype:
-        raise RuntimeError("index_reduce(): self and source must have the same scalar type")
-    _check_source("index_reduce", input, at, index, source)
-    _check_positions(index, (input._array.shape or (1,))[at], "index out of range in self")
-    (source,) = _vectors(source)
-    column = tuple(index._array.size if d == at else 1 for d in range(source._array.ndim))
-    index = P.expand(P.view(index, shape=column), shape=source._array.shape)
-    return _written(input, index, source, at, reduce, include_self)
-
-
 @op(method=True, inplace=True)
 def index_put(
     input: Tensor, indices: Any, values: Tensor, accumulate: bool = False
@@ -472,7 +262,7 @@ def index_put(
             "source."
         )
     if not found:
-        return P.add(input, values) if accumulate else _copy(P.expand(
+        return P.add(input, values) if accumulate else copied(P.expand(
             values, shape=input._array.shape))
     return put_at(input, pattern, found, values, accumulate)
 
@@ -517,7 +307,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 def _check_flat(index: Tensor, count: int) -> None:
     text = "out of range: tried to access index {index} on a tensor of {size} elements."
-    _check_positions(index, count, text, low=-count)
+    check_positions(index, count, text, low=-count)
 
 
 @op(method=True, inplace=True)
@@ -564,7 +354,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     at = wrap_dim(dim, input._array.ndim)
     size = input._array.shape[at]
     text = f"index {{index}} is out of bounds for dimension {at} with size {{size}}"
-    _check_positions(indices, size, text, low=-size, error=RuntimeError)
+    check_positions(indices, size, text, low=-size, error=RuntimeError)
     indices = P.where(P.lt(indices, 0), P.add(indices, size), indices)
     joint = np.broadcast_shapes(
         _without(input._array.shape, at), _without(indices._array.shape, at)

@@ -94,7 +94,9 @@ def _pieces(
 
 def _equal_lengths(name: str, size: int, length: int) -> list[int]:
     if length < 0:
-        raise RuntimeError(f"{name} expects split_size be non-negative, but got split_size={length}")
+        raise RuntimeError(
+            f"{name} expects split_size be non-negative, but got split_size={length}"
+        )
     if length == 0:
         if size:
             raise RuntimeError(

@@ -1,4 +1,4 @@
-"""Views that look at memory in a pattern of their own: diagonals, windows, strides, complex parts."""
+"""Views that see memory in a pattern of their own: diagonals, windows, strides, complex parts."""
 
 from __future__ import annotations
 

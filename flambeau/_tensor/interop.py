@@ -87,6 +87,18 @@ def to_dlpack(tensor: Tensor) -> Any:
     return tensor.__dlpack__()  # type: ignore[attr-defined]
 
 
+class _Memory:
+    """An array's memory, for NumPy to wrap anew; keeps the array alive."""
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+        self.__array_interface__ = {
+            **array.__array_interface__,
+            "data": (array.__array_interface__["data"][0], False),
+            "strides": array.strides,
+        }
+
+
 class _Producer:
     """A capsule, as an object that NumPy can take it from."""
 
@@ -119,7 +131,10 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     half = head.code == _BFLOAT and head.bits == 16
     if half:
         head.code = _UINT
+    says_read_only = _name_of(ext_tensor) == b"dltensor_versioned"
     array = np.from_dlpack(_Producer(ext_tensor))  # type: ignore[arg-type]
+    if not array.flags.writeable and not says_read_only:
+        array = np.asarray(_Memory(array))  # NumPy assumes the worst of old capsules
     if half:
         array = array.view(dtypes.bfloat16.numpy)
     dtypes.from_numpy(array.dtype)

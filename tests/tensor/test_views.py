@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 import flambeau
 
+
 def _row(a: np.ndarray, k: int) -> np.ndarray:
     return a[k % len(a) : k % len(a) + 1]
 

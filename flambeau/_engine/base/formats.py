@@ -32,7 +32,7 @@ class memory_format:
 
 
 strided = layout("strided")
-# names only, so that programs can ask `t.layout == torch.sparse_coo`; flambeau makes no such tensors
+# names only, so that programs can ask `t.layout == torch.sparse_coo`: no tensor has them
 sparse_coo = layout("sparse_coo")
 sparse_csr = layout("sparse_csr")
 sparse_csc = layout("sparse_csc")
