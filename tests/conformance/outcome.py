@@ -38,6 +38,7 @@ class Outcome:
     checks: dict[str, str | None] = field(default_factory=dict)
     excluded: str | None = None
     samples: int = 0
+    seconds: float = 0.0
     set_aside: int = 0  # samples left out: sparse, quantised, more than 64 dimensions
 
     @property
@@ -98,4 +99,6 @@ def run_check(outcome: Outcome, label: str, check: Callable[[], None], seconds: 
         outcome.checks[label] = describe(error)
         if TRACE:
             traceback.print_exc()
-    return time.perf_counter() - started
+    took = time.perf_counter() - started
+    outcome.seconds += took
+    return took
