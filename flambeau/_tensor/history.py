@@ -20,7 +20,8 @@ def _refresh(self: Tensor) -> None:
 
 
 def _get_requires_grad(self: Tensor) -> bool:
-    _refresh(self)
+    if self._view is not None:
+        self._view.refresh(self, strict=False)
     return self._requires_grad
 
 

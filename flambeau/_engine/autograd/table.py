@@ -150,12 +150,22 @@ def _read(node: PrimitiveNode, grads: list[Any], readers: tuple[tuple[str, Any],
     return [_FETCH[kind](node, grads, key) for kind, key in readers]
 
 
+class _Results:
+    """A node's results, each unpacked (and checked for changes) only when the rule reads it."""
+
+    def __init__(self, node: Any):
+        self.node = node
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.node.out(index)
+
+
 _FETCH: dict[str, Callable[[Any, list[Any], Any], Any]] = {
     "g": lambda node, grads, key: grads[0],
     "gs": lambda node, grads, key: grads,
     "partial_gs": lambda node, grads, key: grads,
     "out": lambda node, grads, key: node.out(0),
-    "outs": lambda node, grads, key: [node.out(i) for i in range(node.outputs)],
+    "outs": lambda node, grads, key: _Results(node),
     "needs": lambda node, grads, key: tuple(e is not None for e in node.edges),
     "param": lambda node, grads, key: node.params[key],
     "operand": lambda node, grads, key: node.input(key),

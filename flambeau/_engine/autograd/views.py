@@ -16,15 +16,20 @@ from .tensor import Tensor, storage_of
 class ViewInfo:
     """Base tensor, the view steps from it, and the version its history belongs to."""
 
-    __slots__ = ("base", "creation", "steps", "version")
+    __slots__ = ("creation", "made_from", "steps", "version")
 
     def __init__(self, base: Tensor, steps: tuple, version: int, creation: str):
-        self.base = base
+        self.made_from = base
         self.steps = steps
         self.version = version
         # "default", "no_grad" or "several" (one of many views made by one call): the last two
         # may not be written to in grad mode
         self.creation = creation
+
+    @property
+    def base(self) -> Tensor:
+        """The tensor whose memory this is a view of."""
+        return self.made_from._root or self.made_from
 
     @classmethod
     def of(
@@ -55,9 +60,17 @@ class ViewInfo:
             base = made if number is None else made[number]
         return base
 
-    def refresh(self, view: Tensor) -> None:
-        """Bring the view's history up to the version of its memory."""
+    def refresh(self, view: Tensor, strict: bool = True) -> None:
+        """Bring the view's history up to the version of its memory.
+
+        Raises:
+            RuntimeError: if `strict`, where that cannot be: one of several views of one call.
+        """
         if self.creation != "default":
+            if strict and self.creation == "several" and self.base._requires_grad and (
+                storage_of(view).version != self.version
+            ):
+                raise _stale(view)
             # made without a history: a leaf of its own, if its base is to be differentiated
             view._requires_grad = view._requires_grad or self.base._requires_grad
             return
@@ -76,3 +89,13 @@ class ViewInfo:
         view._grad_fn = fresh._grad_fn
         view._output_index = fresh._output_index
         view._requires_grad = fresh._requires_grad
+
+
+def _stale(view: Tensor) -> RuntimeError:
+    maker = view._grad_fn.name() if view._grad_fn is not None else "a function"
+    return RuntimeError(
+        f"Output {view._output_index} of {maker} is a view and its base or another view of its "
+        "base has been modified inplace. This view is the output of a function that returns "
+        "multiple views. Such functions do not allow the output views to be modified inplace. You "
+        "should replace the inplace operation by an out-of-place one."
+    )
