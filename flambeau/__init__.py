@@ -8,6 +8,7 @@ Everything public is re-exported here; each name's home says what it does.
 from __future__ import annotations
 
 import importlib
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
 from ._engine.autograd.mode import (
@@ -101,7 +102,9 @@ from .random import (
     seed,
     set_rng_state,
 )
+from .version import __version__
 
+newaxis = None
 half, float, double = float16, float32, float64  # noqa: A001
 short, int, long = int16, int32, int64  # noqa: A001
 cfloat, cdouble = complex64, complex128
@@ -116,7 +119,7 @@ if TYPE_CHECKING:
 # Rooms that are imported when first asked for: `import flambeau` alone stays quick.
 _ROOMS = frozenset(
     "amp backends cpu cuda fft func linalg multiprocessing nn optim serialization signal special "
-    "storage testing utils".split()
+    "storage testing utils return_types torch_version types version".split()
 )
 # Names of the top level that live in such rooms.
 _LODGERS = {
@@ -124,6 +127,22 @@ _LODGERS = {
     "install_as_torch": "_install",
     "load": "serialization",
     "save": "serialization",
+    **dict.fromkeys(
+        "are_deterministic_algorithms_enabled compile compiled_with_cxx11_abi "
+        "get_deterministic_debug_mode get_float32_matmul_precision get_num_interop_threads "
+        "get_num_threads is_anomaly_check_nan_enabled "
+        "is_deterministic_algorithms_warn_only_enabled is_warn_always_enabled "
+        "set_anomaly_enabled set_default_device set_default_dtype set_default_tensor_type "
+        "set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal "
+        "set_num_interop_threads set_num_threads set_warn_always "
+        "use_deterministic_algorithms".split(),
+        "_settings",
+    ),
+    **dict.fromkeys(
+        "is_storage typename BoolTensor ByteTensor CharTensor ShortTensor IntTensor LongTensor "
+        "HalfTensor BFloat16Tensor FloatTensor DoubleTensor".split(),
+        "_tensor_types",
+    ),
     **dict.fromkeys(
         "autocast_decrement_nesting autocast_increment_nesting clear_autocast_cache "
         "get_autocast_cpu_dtype get_autocast_dtype get_autocast_gpu_dtype "

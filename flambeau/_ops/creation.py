@@ -218,13 +218,18 @@ def array_from(data: Any, d: dtype | None = None) -> np.ndarray:
     elif isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
         if array.dtype.byteorder not in "=|":
-            raise ValueError("given numpy array has byte order different from the native byte "
-                             "order. Conversion between byte orders is currently not supported.")
+            raise ValueError(
+                "given numpy array has byte order different from the native byte "
+                "order. Conversion between byte orders is currently not supported."
+            )
         dtypes.from_numpy(array.dtype)
     else:
         return _array_from_python(data, d)
-    return array if d is None or array.dtype == d.numpy else P.convert(
-        wrap(array), dtype=d.numpy)._array
+    return (
+        array
+        if d is None or array.dtype == d.numpy
+        else P.convert(wrap(array), dtype=d.numpy)._array
+    )
 
 
 def _array_from_python(data: Any, d: dtype | None) -> np.ndarray:
@@ -262,8 +267,7 @@ def _array_from_python(data: Any, d: dtype | None) -> np.ndarray:
 def _check_range(array: np.ndarray, d: dtype) -> None:
     info = np.iinfo(d.numpy)
     if array.size and (array.max() > info.max or array.min() < info.min):
-        raise RuntimeError("value cannot be converted to type "
-                           f"{d.numpy.name} without overflow")
+        raise RuntimeError(f"value cannot be converted to type {d.numpy.name} without overflow")
 
 
 def _default_for(array: np.ndarray) -> dtype:
@@ -327,8 +331,10 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     if not ndarray.dtype.isnative:
-        raise ValueError("given numpy array has byte order different from the native byte order. "
-                         "Conversion between byte orders is currently not supported.")
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. "
+            "Conversion between byte orders is currently not supported."
+        )
     dtypes.from_numpy(ndarray.dtype)
     if any(s < 0 for s in ndarray.strides):
         raise ValueError(

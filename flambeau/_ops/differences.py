@@ -124,9 +124,7 @@ def gradient(
                 f"and of the size of its dimension ({size}), got {list(step._array.shape)}"
             )
     x = floating_input(input) if input._array.dtype.kind in "iub" else input
-    return tuple(
-        _slopes(x, d, step, edge_order) for d, step in zip(dims, steps, strict=True)
-    )
+    return tuple(_slopes(x, d, step, edge_order) for d, step in zip(dims, steps, strict=True))
 
 
 def _slopes(x: Tensor, dim: int, step: Any, edge_order: int) -> Tensor:
@@ -155,6 +153,4 @@ def _slopes(x: Tensor, dim: int, step: Any, edge_order: int) -> Tensor:
 def _ends(x: Tensor, dim: int) -> tuple[Any, Any]:
     lead = tuple((0, n, 1) for n in x._array.shape[:dim])
     size = x._array.shape[dim]
-    return (
-        P.slice(x, index=(*lead, (0, 1, 1))), P.slice(x, index=(*lead, (size - 1, size, 1)))
-    )
+    return (P.slice(x, index=(*lead, (0, 1, 1))), P.slice(x, index=(*lead, (size - 1, size, 1))))

@@ -13,7 +13,16 @@ from ..return_types import result_type
 from .arguments import check_tensor
 from .declare import op
 from .pointwise import add, mul, unary
-from .promote import as_dtype, as_tensors, common_dtype, dtype_of, floating_input, number, to_common
+from .promote import (
+    as_dtype,
+    as_tensors,
+    common_dtype,
+    dtype_of,
+    floating_input,
+    number,
+    rounded_once,
+    to_common,
+)
 
 __all__ = [
     "addcdiv", "addcmul", "allclose", "angle", "arctan2", "clamp", "clamp_max", "clamp_min", "clip",
@@ -128,6 +137,7 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
 
 
 @op(method=True, inplace=True, out=True)
+@rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """input + weight * (end - input).
 
@@ -170,7 +180,7 @@ def _added(name: str, combine: Any, doc: str) -> Any:
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
-    return op(method=True, inplace=True, out=True)(function)
+    return op(method=True, inplace=True, out=True)(rounded_once(function))
 
 
 addcmul = _added("addcmul", P.mul, "input + value * tensor1 * tensor2.")
@@ -202,7 +212,7 @@ def _log_sum(name: str, exponential: Any, scale: float, doc: str) -> Any:
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
-    return op(method=True, out=True)(function)
+    return op(method=True, out=True)(rounded_once(function))
 
 
 logaddexp = _log_sum("logaddexp", P.exp, 1.0, "log(e^input + e^other), without overflow.")
@@ -249,7 +259,9 @@ def float_power(input: Any, exponent: Any) -> Tensor:
 
 @op(method=True, inplace=True, out=True)
 def nan_to_num(
-    input: Tensor, nan: float | None = None, posinf: float | None = None,
+    input: Tensor,
+    nan: float | None = None,
+    posinf: float | None = None,
     neginf: float | None = None,
 ) -> Tensor:
     """NaN replaced by `nan` (0), infinities by the dtype's largest and lowest values."""
@@ -288,6 +300,7 @@ rad2deg = _scaled("rad2deg", 180 / math.pi, "Radians to degrees.")
 
 
 @op(method=True, inplace=True, out=True)
+@rounded_once
 def sinc(input: Tensor) -> Tensor:
     """sin(pi x) / (pi x), 1 at zero."""
     x = P.mul(floating_input(input), math.pi)
@@ -335,7 +348,10 @@ def isreal(input: Tensor) -> Tensor:
 
 @op(method=True)
 def isclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08,
+    input: Tensor,
+    other: Tensor,
+    rtol: float = 1e-05,
+    atol: float = 1e-08,
     equal_nan: bool = False,
 ) -> Tensor:
     """Whether |input - other| <= atol + rtol * |other|, elementwise.
@@ -366,7 +382,10 @@ def _as_wide(x: Tensor) -> Tensor:
 
 @op(method=True)
 def allclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08,
+    input: Tensor,
+    other: Tensor,
+    rtol: float = 1e-05,
+    atol: float = 1e-08,
     equal_nan: bool = False,
 ) -> bool:
     """Whether all elements are close, in the sense of `isclose`."""

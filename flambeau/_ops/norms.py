@@ -48,8 +48,10 @@ def vector_norm(
     x = _floating("linalg.vector_norm", x, dtype)
     dims = reduced_dims(x, dim)
     size = _modulus(x)
-    if size._array.size == 0 and (ord < 0 or ord == math.inf) and (
-        not dims or any(size._array.shape[d] == 0 for d in dims)
+    if (
+        size._array.size == 0
+        and (ord < 0 or ord == math.inf)
+        and (not dims or any(size._array.shape[d] == 0 for d in dims))
     ):
         raise RuntimeError(
             f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the "

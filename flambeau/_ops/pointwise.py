@@ -10,7 +10,15 @@ from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
 from .._engine.base.errors import argument_type_error, not_supported
 from .declare import op
-from .promote import as_dtype, common_dtype, dtype_of, floating_input, number, to_common
+from .promote import (
+    as_dtype,
+    common_dtype,
+    dtype_of,
+    floating_input,
+    number,
+    rounded_once,
+    to_common,
+)
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "arccos", "arccosh", "arcsin", "arcsinh",
@@ -187,9 +195,12 @@ def _binary(
                 raise
         target = common_dtype(name, input, other)
         if (
-            target.is_complex and not complex_
-            or target is dtypes.bool_ and not (boolean or floating)
-            or target.is_floating_point and not floats
+            target.is_complex
+            and not complex_
+            or target is dtypes.bool_
+            and not (boolean or floating)
+            or target.is_floating_point
+            and not floats
         ):
             raise not_supported(name, target)
         a, b = to_common(name, input, other, floating=floating, to=target)
@@ -262,10 +273,21 @@ def _scaled(other: Any, alpha: Any) -> Any:
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(other, Tensor):
         if isinstance(alpha, float) and other._array.dtype.kind in "iub":
-            raise RuntimeError("For integral input tensors, argument alpha must not be a "
-                               "floating point number.")
+            raise RuntimeError(
+                "For integral input tensors, argument alpha must not be a floating point number."
+            )
         return P.mul(other, number(alpha, dtype_of(other)))
     return other * alpha
+
+
+@rounded_once
+def _add_scaled(input: Any, other: Any, alpha: Any) -> Tensor:
+    return add_tensors(input, _scaled(other, alpha))
+
+
+@rounded_once
+def _sub_scaled(input: Any, other: Any, alpha: Any) -> Tensor:
+    return _sub(input, _scaled(other, alpha))
 
 
 @op(method=True, inplace=True, out=True)
@@ -276,7 +298,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     tensor([21., 22.])
     """
     if alpha != 1 or alpha is True:
-        other = _scaled(other, alpha)
+        return _add_scaled(input, other, alpha)
     return add_tensors(input, other)
 
 
@@ -289,7 +311,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
             "trying to invert a mask, use the `~` or `logical_not()` operator instead."
         )
     if alpha != 1 or alpha is True:
-        other = _scaled(other, alpha)
+        return _sub_scaled(input, other, alpha)
     return _sub(input, other)
 
 
@@ -404,9 +426,7 @@ _SIMPLE_POWERS: dict[float, Callable[[Tensor], Tensor]] = {
 }
 
 
-def comparison(
-    name: str, doc: str, *aliases: str, complex_: bool = False
-) -> Callable[..., Tensor]:
+def comparison(name: str, doc: str, *aliases: str, complex_: bool = False) -> Callable[..., Tensor]:
     """Declare a comparison: a bool tensor, compared in the operands' common dtype."""
     call = getattr(P, name)
 

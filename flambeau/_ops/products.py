@@ -42,8 +42,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     a, b = input._array, other._array
     if a.ndim == 0 or b.ndim == 0:
         raise RuntimeError(
-            "both arguments to matmul need to be at least 1D, but they are "
-            f"{a.ndim}D and {b.ndim}D"
+            f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D"
         )
     if a.dtype is not b.dtype:
         check_same_dtype("matmul", input, other)
@@ -138,9 +137,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """The matrix of all products of two vectors' elements."""
     for x in (input, vec2):
         if x._array.ndim != 1:
-            raise RuntimeError(
-                f"outer: Expected 1-D argument, but got {x._array.ndim}-D"
-            )
+            raise RuntimeError(f"outer: Expected 1-D argument, but got {x._array.ndim}-D")
     column = P.slice(input, index=((0, input._array.size, 1), None))
     return mul(column, vec2)
 

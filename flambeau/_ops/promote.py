@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from .._engine.base import dtypes
 from .._engine.base.dtypes import BOOL, COMPLEX, FLOATING, dtype
 from .._engine.base.errors import argument_type_error
 from .._engine.base.promotion import Promotion, computation_dtype
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def dtype_of(t: Tensor) -> dtype:
@@ -89,6 +93,29 @@ def as_tensors(*operands: Any) -> tuple[Tensor, ...]:
     )
 
 
+def rounded_once(function: F) -> F:
+    """Decorator: where all tensors are of one half precision, compute in float32, then round."""
+
+    @functools.wraps(function)
+    def run(input: Tensor, *rest: Any, **options: Any) -> Any:
+        if not (isinstance(input, Tensor) and input._array.dtype in HALVES):
+            return function(input, *rest, **options)
+        half = dtype_of(input)
+        operands = (input, *rest)
+        if any(isinstance(x, Tensor) and dtype_of(x) is not half for x in operands):
+            return function(input, *rest, **options)
+        wide = [as_dtype(x, dtypes.float32) if isinstance(x, Tensor) else x for x in operands]
+        found = function(*wide, **options)
+        if isinstance(found, tuple):
+            return tuple(as_dtype(x, half) for x in found)
+        return as_dtype(found, half)
+
+    return run  # type: ignore[return-value]
+
+
+HALVES = (dtypes.float16.numpy, dtypes.bfloat16.numpy)
+
+
 def wrapped_integer(value: int, d: dtype) -> int:
     """An integer modulo the range of an integer dtype."""
     bits = 8 * d.itemsize
@@ -106,4 +133,3 @@ def floating_input(t: Tensor) -> Tensor:
 def is_floating_kind(d: np.dtype) -> bool:
     """Whether a NumPy dtype stores real floats (bfloat16 included)."""
     return d.kind in "fV"
-

@@ -15,7 +15,7 @@ from ..return_types import result_type
 from .arguments import as_dtype_argument
 from .declare import op
 from .pointwise import maximum, minimum
-from .promote import as_dtype, dtype_of, floating_input
+from .promote import HALVES, as_dtype, dtype_of, floating_input, rounded_once
 
 __all__ = [
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "logsumexp",
@@ -77,7 +77,11 @@ def mean(
     x = input if wanted is None else as_dtype(input, wanted)
     _check_inexact("mean", x)
     dims = reduced_dims(x, dim)
-    return P.div(P.sum(x, dims=dims, keepdim=keepdim), float(count_over(x, dims)))
+    count = float(count_over(x, dims))
+    if x._array.dtype in HALVES:  # float32 until the end
+        wide = P.div(P.sum(as_dtype(x, dtypes.float32), dims=dims, keepdim=keepdim), count)
+        return as_dtype(wide, dtype_of(x))
+    return P.div(P.sum(x, dims=dims, keepdim=keepdim), count)
 
 
 @op(method=True, out=True)
@@ -118,9 +122,7 @@ def _check_nonempty(name: str, x: Tensor, dims: tuple[int, ...]) -> None:
         raise not_supported(name, dtype_of(x))
     for d in dims:
         if x._array.shape[d] == 0:
-            raise IndexError(
-                f"{name}(): Expected reduction dim {d} to have non-zero size."
-            )
+            raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
 
 
 def _extreme(name: str, primitive: str, doc: str) -> Any:
@@ -185,7 +187,9 @@ argmin = _position("argmin", "the first smallest element")
 
 
 def _max_or_min(name: str, reduce: Any, position: Any, pairwise: Any) -> Any:
-    def function(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    def function(
+        input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None
+    ) -> Any:
         if isinstance(dim, Tensor) or other is not None:
             return pairwise(input, dim if other is None else other)
         if dim is None:
@@ -264,7 +268,8 @@ def _variance(
     gap = P.sub(input, average)
     squares = P.square(gap) if gap._array.dtype.kind != "c" else _modulus_squared(gap)
     spread = P.div(
-        P.sum(squares, dims=dims, keepdim=keepdim), float(count - correction if count > correction else 0)
+        P.sum(squares, dims=dims, keepdim=keepdim),
+        float(count - correction if count > correction else 0),
     )
     if not keepdim and dims:
         kept = tuple(0 if d in dims else (0, n, 1) for d, n in enumerate(average._array.shape))
@@ -278,8 +283,13 @@ def _modulus_squared(x: Tensor) -> Tensor:
 
 
 @op(method=True, out=True)
+@rounded_once
 def var(
-    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
     correction: Any = None,
 ) -> Tensor:
     """The variance over `dim` (all by default): squared gaps summed, over count - correction.
@@ -291,8 +301,13 @@ def var(
 
 
 @op(method=True, out=True)
+@rounded_once
 def std(
-    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
     correction: Any = None,
 ) -> Tensor:
     """The standard deviation: the square root of `var`."""
@@ -300,8 +315,13 @@ def std(
 
 
 @op()
+@rounded_once
 def var_mean(
-    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
     correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """The variance and the mean."""
@@ -309,8 +329,13 @@ def var_mean(
 
 
 @op()
+@rounded_once
 def std_mean(
-    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
     correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """The standard deviation and the mean."""

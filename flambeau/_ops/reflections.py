@@ -85,14 +85,11 @@ def ormqr(
     side = -2 if left else -1
     if tau._array.shape[-1] != min(other._array.shape[side], input._array.shape[-1]):
         raise RuntimeError(
-            f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], "
-            "input.shape[-1])"
+            f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])"
         )
     _check_reflections("ormqr", input, tau)
     if input._array.shape[-2] != other._array.shape[side]:
-        raise RuntimeError(
-            f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]"
-        )
+        raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")
     if left:
         return _applied(other, input, tau, first=transpose, inverse=transpose)
     turned = _applied(adjoint(other), input, tau, first=not transpose, inverse=not transpose)

@@ -12,7 +12,7 @@ from .._engine.base.shapes import wrap_dim
 from ..return_types import result_type
 from .arguments import as_dtype_argument
 from .declare import op
-from .promote import as_dtype, floating_input
+from .promote import as_dtype
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "log_softmax", "logcumsumexp", "softmax",

@@ -116,12 +116,16 @@ def _polynomial(name: str, doc: str) -> Any:
 
 
 igamma = op(method=True, inplace=True, out=True)(
-    _two("igamma", "The regularised lower incomplete gamma function P(input, other)",
-         incomplete=True)
+    _two(
+        "igamma", "The regularised lower incomplete gamma function P(input, other)", incomplete=True
+    )
 )
 igammac = op(method=True, inplace=True, out=True)(
-    _two("igammac", "The regularised upper incomplete gamma function Q(input, other)",
-         incomplete=True)
+    _two(
+        "igammac",
+        "The regularised upper incomplete gamma function Q(input, other)",
+        incomplete=True,
+    )
 )
 zeta = _special("zeta", "The Hurwitz zeta function: the sum over k >= 0 of (k + other)^-input")
 chebyshev_polynomial_t = _polynomial(
@@ -149,9 +153,7 @@ shifted_chebyshev_polynomial_w = _polynomial(
     "shifted_chebyshev_polynomial_w", "The Chebyshev polynomial in 2 x - 1 of the fourth kind"
 )
 hermite_polynomial_h = _polynomial("hermite_polynomial_h", "The physicists' Hermite polynomial")
-hermite_polynomial_he = _polynomial(
-    "hermite_polynomial_he", "The probabilists' Hermite polynomial"
-)
+hermite_polynomial_he = _polynomial("hermite_polynomial_he", "The probabilists' Hermite polynomial")
 laguerre_polynomial_l = _polynomial("laguerre_polynomial_l", "The Laguerre polynomial")
 legendre_polynomial_p = _polynomial("legendre_polynomial_p", "The Legendre polynomial")
 

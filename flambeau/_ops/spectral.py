@@ -78,8 +78,9 @@ def stft(
     x = input if input._array.ndim == 2 else reshape(input, (1, -1))
     if center:
         half = n_fft // 2
-        x = reshape(pad(reshape(x, (1, *x._array.shape)), (half, half), pad_mode),
-                    (x._array.shape[0], -1))
+        x = reshape(
+            pad(reshape(x, (1, *x._array.shape)), (half, half), pad_mode), (x._array.shape[0], -1)
+        )
     size = x._array.shape[-1]
     if not 0 < n_fft <= size:
         raise RuntimeError(
@@ -92,8 +93,8 @@ def stft(
     found = transpose(transform(frames, norm="ortho" if normalized else None), 1, 2)
     if input._array.ndim == 1:
         found = P.slice(found, index=(0, *((0, n, 1) for n in found._array.shape[1:])))
-    return found if return_complex or (return_complex is None and complex_) else P.view_as_real(
-        found
+    return (
+        found if return_complex or (return_complex is None and complex_) else P.view_as_real(found)
     )
 
 
@@ -202,6 +203,4 @@ def _check_istft(
             f"istft: expected 0 < hop_length <= win_length <= n_fft, got {hop}, {points}, {n_fft}"
         )
     if onesided and return_complex:
-        raise RuntimeError(
-            "istft: cannot have onesided output if window or input is complex"
-        )
+        raise RuntimeError("istft: cannot have onesided output if window or input is complex")

@@ -12,8 +12,7 @@ from .._engine.autograd.tensor import Tensor, wrap
 from .._engine.base.dtypes import dtype
 from .._engine.base.shapes import wrap_dim
 from ..return_types import result_type
-from . import linalg, norms
-from . import lu as factors
+from . import linalg, lu as factors, norms
 from .declare import op
 from .pointwise import mul, pow as power, sub
 from .products import check_same_dtype, matmul
@@ -23,8 +22,8 @@ from .shaping import reshape, transpose
 
 __all__ = [
     "cdist", "cholesky", "cholesky_inverse", "cholesky_solve", "corrcoef", "cov", "cross", "det",
-    "dist", "inverse", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power", "norm",
-    "pinverse", "qr", "renorm", "slogdet", "svd", "trace", "triangular_solve",
+    "dist", "inverse", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power",
+    "norm", "pinverse", "qr", "renorm", "slogdet", "svd", "trace", "triangular_solve",
 ]  # fmt: skip
 
 
@@ -263,7 +262,8 @@ def cdist(
 def _check_weights(count: int, fweights: Any, aweights: Any) -> None:
     """Raises RuntimeError for weights of observations that are of no use."""
     for weights, name, kinds, wanted in (
-        (fweights, "fweights", "iu", "integral"), (aweights, "aweights", "f", "floating point")
+        (fweights, "fweights", "iu", "integral"),
+        (aweights, "aweights", "f", "floating point"),
     ):
         if weights is None:
             continue

@@ -69,7 +69,13 @@ def _made(
 
 
 def _window(
-    values: Shape, name: str, M: int, sym: bool, d: Any, layout: Any, device: Any,
+    values: Shape,
+    name: str,
+    M: int,
+    sym: bool,
+    d: Any,
+    layout: Any,
+    device: Any,
     requires_grad: bool,
 ) -> Tensor:
     """A window of torch.signal.windows.
@@ -91,8 +97,13 @@ def _fixed(name: str, values: Shape, doc: str) -> Any:
     """Declare a window without parameters of its own."""
 
     def function(
-        M: int, *, sym: bool = True, dtype: dtype | None = None, layout: Any = None,
-        device: Any = None, requires_grad: bool = False,
+        M: int,
+        *,
+        sym: bool = True,
+        dtype: dtype | None = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
     ) -> Tensor:
         return _window(values, name, M, sym, dtype, layout, device, requires_grad)
 
@@ -107,8 +118,14 @@ def _tuned(name: str, parameter: str, default: Any, make: Callable[[Any], Shape]
     """Declare a window with one parameter: `make` checks it and gives the window's values."""
 
     def function(
-        M: int, *, sym: bool = True, dtype: dtype | None = None, layout: Any = None,
-        device: Any = None, requires_grad: bool = False, **options: Any,
+        M: int,
+        *,
+        sym: bool = True,
+        dtype: dtype | None = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **options: Any,
     ) -> Tensor:
         unknown = options.keys() - {parameter}
         if unknown or default is ... and not options:
@@ -165,8 +182,14 @@ kaiser = _tuned("kaiser", "beta", 12.0, _checked_kaiser, "Kaiser's window, of sh
 
 @op(namespace=_SPACE)
 def exponential(
-    M: int, *, center: float | None = None, tau: float = 1.0, sym: bool = True,
-    dtype: dtype | None = None, layout: Any = None, device: Any = None,
+    M: int,
+    *,
+    center: float | None = None,
+    tau: float = 1.0,
+    sym: bool = True,
+    dtype: dtype | None = None,
+    layout: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """exp(-|n - center| / tau), of M points; the middle is the center by default.
@@ -190,9 +213,15 @@ def _older(name: str, make: Callable[..., Shape], doc: str) -> Any:
     """Declare one of the windows at PyTorch's top level: `make` takes what follows `periodic`."""
 
     def function(
-        window_length: int, periodic: bool = True, *parameters: float, dtype: dtype | None = None,
-        layout: Any = None, device: Any = None, pin_memory: bool = False,
-        requires_grad: bool = False, **named: float,
+        window_length: int,
+        periodic: bool = True,
+        *parameters: float,
+        dtype: dtype | None = None,
+        layout: Any = None,
+        device: Any = None,
+        pin_memory: bool = False,
+        requires_grad: bool = False,
+        **named: float,
     ) -> Tensor:
         count = integer(name, "window_length", window_length)
         d = as_dtype_argument(name, dtype) or defaults.get_default_dtype()

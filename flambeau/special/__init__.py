@@ -44,7 +44,7 @@ from .._ops.special import (
     ndtri,
     polygamma,
     psi,
-    round,  # noqa: A004
+    round,
     scaled_modified_bessel_k0,
     scaled_modified_bessel_k1,
     shifted_chebyshev_polynomial_t,

@@ -8,7 +8,7 @@ from .precision import in_float32
 from .table import rule, rules
 
 rules(
-    neg=np.negative, abs=np.absolute, sign=np.sign, ceil=np.ceil, floor=np.floor, trunc=np.trunc,
+    neg=np.negative, abs=np.absolute, ceil=np.ceil, floor=np.floor, trunc=np.trunc,
     rint=np.rint, exp=np.exp, expm1=np.expm1, log=np.log, log1p=np.log1p, log2=np.log2,
     log10=np.log10, exp2=np.exp2, sqrt=np.sqrt, reciprocal=np.reciprocal, square=np.square,
     sin=np.sin, cos=np.cos, tan=np.tan, asin=np.arcsin, acos=np.arccos, atan=np.arctan,
@@ -57,11 +57,13 @@ def _where(condition, a, b):
 
 
 @rule("rsqrt")
+@in_float32
 def _rsqrt(a):
     return np.reciprocal(np.sqrt(a))
 
 
 @rule("sigmoid")
+@in_float32
 def _sigmoid(a):
     one = a.dtype.type(1)
     if a.dtype.kind == "c":
@@ -69,6 +71,14 @@ def _sigmoid(a):
     # exp(-|a|) never overflows: 1/(1+e) for a >= 0, e/(1+e) below
     e = np.exp(-np.abs(a))
     return np.where(a >= 0, one, e) / (one + e)
+
+
+@rule("sign")
+def _sign(a):
+    found = np.asarray(np.sign(a))
+    if a.dtype.kind in "fV":
+        found[np.isnan(a)] = 0  # PyTorch's sign of NaN
+    return found
 
 
 @rule("relu")

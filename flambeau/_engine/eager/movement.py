@@ -43,7 +43,7 @@ def _pad(a, *, widths, value):
 
 @rule("flip")
 def _flip(a, *, dims):
-    return np.ascontiguousarray(np.flip(a, dims)).reshape(a.shape)
+    return np.flip(a, dims).copy("C")
 
 
 @rule("unslice")

@@ -109,7 +109,7 @@ def _view_dtype(a, *, dtype):
 def _as_strided(a, *, shape, strides, offset, layout):
     """`offset` counts elements from a's own first element, and may be negative."""
     expected = zip(a.shape, a.strides, layout[1], strict=True)
-    if any(n > 1 and found != wanted * a.itemsize for n, found, wanted in expected):
+    if a.size and any(n > 1 and found != wanted * a.itemsize for n, found, wanted in expected):
         raise NotImplementedError(
             "as_strided: this view is made again from a tensor that lies in memory in another "
             "way; use a view with a meaning of its own (select, diagonal, unfold ...)"

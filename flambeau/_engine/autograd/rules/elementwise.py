@@ -56,7 +56,7 @@ gradient("div", lambda g, b: g / conj(b), lambda g, a, b: -g * conj(a / b / b))
 gradient(
     "pow", lambda g, a, b: _pow_base(g, a, b), lambda g, a, b, out: _pow_exponent(g, a, b, out)
 )
-gradient("atan2", lambda g, a, b: g * b / (a * a + b * b), lambda g, a, b: -g * a / (a * a + b * b))
+gradient("atan2", lambda g, a, b: g * b * _per_square(a, b), lambda g, a, b: -g * a * _per_square(a, b))
 gradient("hypot", lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out))
 gradient("copysign", lambda g, a, b, out: _copysign(g, a, out), lambda g: zeros_like(g))
 gradient("nextafter", lambda g: g, lambda g: zeros_like(g))

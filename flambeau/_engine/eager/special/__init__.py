@@ -25,10 +25,12 @@ rules(
     legendre_polynomial_p=polynomials.legendre_p,
 )
 for _kind in "tuvw":
-    rules(**{
-        f"chebyshev_polynomial_{_kind}": polynomials.chebyshev(_kind),
-        f"shifted_chebyshev_polynomial_{_kind}": polynomials.chebyshev(_kind, shifted=True),
-    })
+    rules(
+        **{
+            f"chebyshev_polynomial_{_kind}": polynomials.chebyshev(_kind),
+            f"shifted_chebyshev_polynomial_{_kind}": polynomials.chebyshev(_kind, shifted=True),
+        }
+    )
 
 
 @rule("polygamma")

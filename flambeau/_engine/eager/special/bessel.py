@@ -45,8 +45,10 @@ def _far(order, x, second):
     """J or (second) Y for large x."""
     even, odd = _hankel(order, x)
     angle = x - (0.5 * order + 0.25) * np.pi
-    wave = even * np.sin(angle) + odd * np.cos(angle) if second else (
-        even * np.cos(angle) - odd * np.sin(angle)
+    wave = (
+        even * np.sin(angle) + odd * np.cos(angle)
+        if second
+        else (even * np.cos(angle) - odd * np.sin(angle))
     )
     return np.sqrt(2 / (np.pi * x)) * wave
 

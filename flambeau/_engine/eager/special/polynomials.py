@@ -79,6 +79,4 @@ def laguerre_l(a, b):
 
 def legendre_p(a, b):
     """The Legendre polynomials."""
-    return _evaluate(
-        a, b, lambda x: x, lambda k, x, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1)
-    )
+    return _evaluate(a, b, lambda x: x, lambda k, x, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1))
