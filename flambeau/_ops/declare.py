@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from .._engine.autograd.inplace import check_writable, keep_original, write_
 from .._engine.autograd.mode import mode
 from .._engine.autograd.node import now
-from .._engine.autograd.tensor import Tensor
+from .._engine.autograd.tensor import Tensor, own
 from .._engine.base import dtypes, state
 from .._engine.base.errors import argument_type_error, cast_error
 from .._engine.base.promotion import can_cast
@@ -123,12 +123,33 @@ def _public(descriptor: OpDescriptor, has_out: bool) -> Callable[..., Any]:
             result = function(*args, **kwargs)
         except (AttributeError, TypeError) as error:
             result = _retry(descriptor, function, args, kwargs, error)
-        # the innermost op names the node, as in PyTorch
-        if type(result) is Tensor and result._grad_fn is not None and not result._grad_fn.label:
-            result._grad_fn.label = label
+        if type(result) is Tensor:
+            if not result._plain:
+                _finish(result, label, args)
+        elif isinstance(result, tuple):
+            for one in result:
+                if type(one) is Tensor and one._view is not None:
+                    _own_unless_shared(one, args)
         return result
 
     return functools.update_wrapper(call, function)
+
+
+def _finish(result: Tensor, label: str, args: tuple) -> None:
+    # the innermost op names the node, as in PyTorch
+    if result._grad_fn is not None and not result._grad_fn.label:
+        result._grad_fn.label = label
+    if result._view is not None:
+        _own_unless_shared(result, args)
+
+
+def _own_unless_shared(result: Tensor, args: tuple) -> None:
+    """A view of memory that no argument has is no view to the user: composing made it one."""
+    for x in args:
+        for one in x if isinstance(x, (tuple, list)) else (x,):
+            if isinstance(one, Tensor) and one._storage is result._storage:
+                return
+    own(result)
 
 
 def _inplace_public(function: Callable[..., Any], bare: str, label: str) -> Callable[..., Any]:

@@ -205,7 +205,7 @@ def _binary(
             raise not_supported(name, target)
         a, b = to_common(name, input, other, floating=floating, to=target)
         if divides:
-            _check_divisor(b, target)
+            _check_divisor(a, b, target)
         return call(a, b)
 
     function.__name__ = function.__qualname__ = name
@@ -366,8 +366,9 @@ def true_divide(input: Any, other: Any) -> Tensor:
     return divide_tensors(input, other)
 
 
-def _check_divisor(other: Any, target: dtypes.dtype) -> None:
-    if target.category == dtypes.INTEGER:
+def _check_divisor(input: Any, other: Any, target: dtypes.dtype) -> None:
+    empty = isinstance(input, Tensor) and not input._array.size
+    if target.category == dtypes.INTEGER and not empty:
         zero = (other._array == 0).any() if isinstance(other, Tensor) else other == 0
         if zero:
             raise RuntimeError("ZeroDivisionError")
@@ -380,7 +381,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     if target.is_complex or target is dtypes.bool_:
         raise not_supported("div_floor", target)
     a, b = to_common("floor_divide", input, other, to=target)
-    _check_divisor(b, target)
+    _check_divisor(a, b, target)
     return P.floor_divide(a, b)
 
 
@@ -391,7 +392,7 @@ def _truncated_divide(input: Any, other: Any) -> Tensor:
     a, b = to_common("div", input, other, to=target)
     if target.is_floating_point:
         return P.trunc(P.div(a, b))
-    _check_divisor(b, target)
+    _check_divisor(a, b, target)
     # exact for 64-bit integers: take the remainder (of input's sign) away first
     return P.floor_divide(P.sub(a, P.fmod(a, b)), b)
 

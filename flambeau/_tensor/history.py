@@ -113,8 +113,12 @@ def _is_leaf(self: Tensor) -> bool:
     return self._grad_fn is None
 
 
+def _is_view(self: Tensor) -> bool:
+    return self._view is not None and self._root is None
+
+
 def _base(self: Tensor) -> Tensor | None:
-    return self._view.base if self._view is not None else None
+    return self._view.base if _is_view(self) else None
 
 
 Tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)  # type: ignore
@@ -125,7 +129,7 @@ Tensor.is_leaf = property(_is_leaf)  # type: ignore
 Tensor.output_nr = property(lambda self: self._output_index)  # type: ignore
 Tensor.retains_grad = property(lambda self: self._retains_grad)  # type: ignore
 Tensor._base = property(_base)  # type: ignore
-method("_is_view")(lambda self: self._view is not None)
+method("_is_view")(_is_view)
 
 
 @method()
@@ -237,6 +241,7 @@ def retain_grad(self: Tensor) -> None:
     def keep(grad: Tensor) -> None:
         owner = held()
         if owner is not None:
-            owner._grad = grad if owner._grad is None else P.add(owner._grad, grad)
+            held_grad = owner._grad  # a copy: the engine may pass the same gradient on
+            owner._grad = P.copy(grad, order="K") if held_grad is None else P.add(held_grad, grad)
 
     _watchers(self)["retain_grad"] = keep

@@ -25,17 +25,29 @@ def _becoming(name: str, view: Callable[..., Tensor]) -> None:
 
     def become(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(self)
+        made = view(_root_of(self), *args, **kwargs)
         storage_of(self).version += 1
-        made = view(self, *args, **kwargs)
+        if made._view is not None:
+            made._view.version += 1
         self._array, self._storage = made._array, made._storage
-        if self._view is not None:
-            self._view = made._view
+        if self._view is not None or self._root is not None:
+            self._view, self._plain = made._view, made._plain
         if made._requires_grad:
             self._grad_fn, self._output_index = made._grad_fn, made._output_index
         return self
 
     become.__doc__ = f"In-place `{name}`: the memory stays, what the tensor sees of it changes."
     method(f"{name}_")(become)
+
+
+def _root_of(t: Tensor) -> Tensor:
+    """A base that may have views hands its place to a tensor that stays as it is."""
+    if t._view is not None or t._storage is None or (t._requires_grad and t._grad_fn is None):
+        return t
+    root = object.__new__(type(t))
+    root.__dict__.update(t.__dict__)
+    t._root = root
+    return root
 
 
 for _name in ("squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze"):

@@ -262,12 +262,12 @@ def accumulate_grad(leaf: Tensor, grad: Tensor) -> None:
     """Add to a tensor's `.grad`, in place when the graph of the gradient is not wanted."""
     held = leaf._grad
     if held is None:
-        if mode.grad or _can_keep(grad):
-            leaf._grad = grad if mode.grad and grad._requires_grad else _detached(grad)
+        if not mode.grad and _can_keep(grad):
+            leaf._grad = _detached(grad)
             grad._fresh = False
-        else:
+        else:  # also what is expanded, for the next backward adds to it in place
             leaf._grad = P.copy(grad, order="K")
-    elif mode.grad and (grad._requires_grad or held._requires_grad):
+    elif mode.grad:
         leaf._grad = add(held, grad)
     else:
         np.add(held._array, grad._array, out=held._array, casting="unsafe")

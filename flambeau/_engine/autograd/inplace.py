@@ -92,7 +92,7 @@ def write_(t: Tensor, value: Tensor, *, op: str = "copy_", checked: bool = False
         RuntimeError: shapes do not fit, dtypes do not convert, or grad mode forbids the write.
     """
     if not t._plain:
-        check_writable(t, value._requires_grad)
+        check_writable(t, value._requires_grad and t._array.dtype.kind in "fcV")
     target, source = t._array, value._array
     _check_shape(target.shape, source.shape, op)
     if source.dtype is not target.dtype and not checked:
@@ -102,7 +102,7 @@ def write_(t: Tensor, value: Tensor, *, op: str = "copy_", checked: bool = False
     plain = (t._plain and value._plain) or not mode.grad
     before = None if plain else edge_to(t)
     if t._device is CPU:
-        _copy(target, source)
+        _copy(target, source, one_value=op in ("fill_", "zero_"))
     storage = storage_of(t)
     storage.version += 1
     if not plain:
@@ -121,15 +121,15 @@ def _check_shape(target: tuple[int, ...], source: tuple[int, ...], op: str) -> N
         )
 
 
-def _copy(target: np.ndarray, source: np.ndarray) -> None:
+def _copy(target: np.ndarray, source: np.ndarray, one_value: bool = False) -> None:
     if not target.flags.writeable:
         raise RuntimeError(
             "the tensor's memory is read-only (it came from a read-only NumPy array or file); "
             "clone() it before writing"
         )
-    # (a single value may be written to many names of one element)
     if (
-        source.size > 1
+        target.size
+        and not one_value  # which may be written to many names of one element
         and 0 in target.strides
         and any(n > 1 and not step for n, step in zip(target.shape, target.strides, strict=True))
     ):

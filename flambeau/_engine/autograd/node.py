@@ -283,8 +283,12 @@ class PrimitiveNode(Node):
         return self.gradient.run(self, grads)
 
     def release(self) -> None:
-        if self.saved or self.saved_out:
+        if self.saved or self.saved_out or self.gradient.reads_numbers and self._has_number():
             self.saved, self.saved_out, self.released = {}, None, True
+
+    def _has_number(self) -> bool:
+        # PyTorch saves a factor that is a number as it saves a tensor
+        return any(isinstance(x, (int, float, complex)) for x in self.inputs)
 
     def name(self) -> str:
         return self.label or self.gradient.label

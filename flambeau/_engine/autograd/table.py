@@ -36,6 +36,7 @@ class Gradient:
         self.functions = functions
         self.joint = joint
         self.label = _label(primitive.name)
+        self.reads_numbers = primitive.name in ("mul", "div")
         self.readers = tuple(_readers(primitive, f) for f in functions)
         self.partial = any(kind == "partial_gs" for readers in self.readers for kind, _ in readers)
         self.each_flows = tuple(f is not None for f in functions)

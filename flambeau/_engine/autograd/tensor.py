@@ -72,6 +72,8 @@ class Tensor:
     _output_index: int = 0
     _storage: Storage | None = None
     _view: ViewInfo | None = None
+    # a base that became a view of itself (`t_()`): stands for what it was, for its other views
+    _root: Tensor | None = None
     _hooks: dict | None = None
     _post_accumulate_hooks: dict | None = None
     _retains_grad: bool = False

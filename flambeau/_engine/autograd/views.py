@@ -29,7 +29,8 @@ class ViewInfo:
     @property
     def base(self) -> Tensor:
         """The tensor whose memory this is a view of."""
-        return self.made_from._root or self.made_from
+        root = self.made_from._root
+        return self.made_from if root is None else root
 
     @classmethod
     def of(

@@ -13,7 +13,7 @@ from .shared import P, conj, zeros_like
 
 gradient("neg", lambda g: -g)
 gradient("abs", lambda g, a: g * P.sign(a))
-gradient("complex_abs", lambda g, a, out: P.mul(P.convert(g, dtype=a._array.dtype), _unit(a, out)))
+gradient("complex_abs", lambda g, a: P.mul(P.convert(g, dtype=a._array.dtype), _unit(a)))
 gradient("exp", lambda g, out: g * conj(out))
 gradient("expm1", lambda g, out: g * (conj(out) + 1))
 gradient("exp2", lambda g, out: g * conj(out) * log(2))
@@ -56,7 +56,11 @@ gradient("div", lambda g, b: g / conj(b), lambda g, a, b: -g * conj(a / b / b))
 gradient(
     "pow", lambda g, a, b: _pow_base(g, a, b), lambda g, a, b, out: _pow_exponent(g, a, b, out)
 )
-gradient("atan2", lambda g, a, b: g * b * _per_square(a, b), lambda g, a, b: -g * a * _per_square(a, b))
+gradient(
+    "atan2",
+    lambda g, a, b: g * b * _per_square(a, b),
+    lambda g, a, b: -g * a * _per_square(a, b),
+)
 gradient("hypot", lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out))
 gradient("copysign", lambda g, a, b, out: _copysign(g, a, out), lambda g: zeros_like(g))
 gradient("nextafter", lambda g: g, lambda g: zeros_like(g))
@@ -65,26 +69,42 @@ gradient("remainder", lambda g: g, lambda g, a, b: -g * P.floor(a / b))
 gradient("floor_divide", lambda g: zeros_like(g), lambda g: zeros_like(g))
 
 
-def _extreme(first: str, ignore_nan: bool) -> Any:
+def _per_square(a: Any, b: Any) -> Any:
+    """1 / (a^2 + b^2), and 0 where that is infinite."""
+    found = P.reciprocal(a * a + b * b)
+    return P.where(P.isinf(found), 0.0, found)
+
+
+def _extreme(first: str) -> Any:
     """Gradient rules of max/min of two: the winner takes all, a tie is shared equally."""
 
     def share(g: Any, mine: Any, other: Any) -> Any:
         wins = getattr(P, first)(mine, other)
-        if ignore_nan:
-            wins = P.logical_or(wins, P.isnan(other)) if not _number(other) else wins
         tie = P.eq(mine, other)
         return P.where(tie, g * 0.5, P.where(wins, g, 0))
 
     return lambda g, a, b: share(g, a, b), lambda g, a, b: share(g, b, a)
 
 
+def _extreme_of_numbers(first: str) -> Any:
+    """Gradient rules of fmax/fmin: the first operand wins ties, NaN loses."""
+
+    def wins(a: Any, b: Any) -> Any:
+        return P.logical_or(getattr(P, first)(a, b), P.isnan(b))
+
+    return (
+        lambda g, a, b: P.where(wins(a, b), g, 0),
+        lambda g, a, b: P.where(wins(a, b), 0, g),
+    )
+
+
 def _number(x: Any) -> bool:
     return isinstance(x, (int, float, complex))
 
 
-def _unit(a: Any, size: Any) -> Any:
+def _unit(a: Any) -> Any:
     """a / |a|, zero at zero."""
-    size = P.convert(size, dtype=a._array.dtype)
+    size = P.convert(P.complex_abs(a), dtype=a._array.dtype)
     return P.where(P.eq(size, 0), 0, a / size)
 
 
@@ -126,10 +146,10 @@ def _copysign(g: Any, a: Any, out: Any) -> Any:
     return P.where(P.eq(a, 0), 0, g * (out / a))
 
 
-gradient("maximum", *_extreme("gt", False))
-gradient("minimum", *_extreme("lt", False))
-gradient("fmax", *_extreme("gt", True))
-gradient("fmin", *_extreme("lt", True))
+gradient("maximum", *_extreme("gt"))
+gradient("minimum", *_extreme("lt"))
+gradient("fmax", *_extreme_of_numbers("ge"))
+gradient("fmin", *_extreme_of_numbers("le"))
 gradient(
     "where",
     None,
