@@ -7,9 +7,10 @@ from typing import Any
 from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import check_writable, write_
 from .._engine.autograd.tensor import Tensor
+from .._engine.base import dtypes
 from .._engine.base.dtypes import dtype
 from .._ops.declare import method, op
-from .._ops.promote import common_dtype
+from .._ops.promote import as_dtype, common_dtype
 from .._ops.strided import strides_of
 
 # Names that exist as in-place methods and, in PyTorch, also as functions.
@@ -116,7 +117,10 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     if lead < 0 or any(n not in (1, m) for n, m in zip(wanted, shape[lead:], strict=True)):
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(shape)}}}.")
     dims = (*range(lead), *(d + lead for d, n in enumerate(wanted) if n == 1 != shape[d + lead]))
-    summed = P.sum(self, dims=dims, keepdim=True) if dims else self
+    if not dims and shape:
+        return self
+    exact = as_dtype(self, dtypes.int64) if self._array.dtype.kind in "iub" else self
+    summed = P.sum(exact, dims=dims, keepdim=True)
     return P.view(summed, shape=wanted) if lead else summed
 
 
