@@ -24,3 +24,8 @@ def __iter__(self: Tensor) -> Any:
     if self._array.ndim == 0:
         raise TypeError("iteration over a 0-d tensor")
     return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+
+@method()
+def __reversed__(self: Tensor) -> Tensor:
+    return self.flip(0) if self._array.ndim else self  # type: ignore[attr-defined]
