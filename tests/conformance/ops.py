@@ -38,7 +38,7 @@ class OpCheck:
         loosened = look_up(LOOSENED, name)  # type: ignore[arg-type]
         self.loosen = loosened[0] if isinstance(loosened, tuple) else 1.0
         self.values = values_defined(name)
-        self.samples_run = self.set_aside = 0
+        self.samples_run = self.set_aside = self.refused = 0
 
     @functools.cached_property
     def function(self) -> Callable[..., Any]:
@@ -170,6 +170,7 @@ class OpCheck:
             source = sample.input if first is None else first
             return function(source, *sample.args, **sample.kwargs)
         except Exception:
+            self.refused += 1
             return _NONE  # torch itself cannot: nothing to compare with
 
     def _naming(self, index: int, sample: Any, kind: str = "sample") -> _Named:
@@ -273,7 +274,6 @@ def check_entry(name: str, info: Any, limit: int, seconds: float) -> list[Outcom
     deadline = seconds
     for label, run in _decisive_checks(check):
         deadline -= run_check(decisive, label, run, deadline)
-    decisive.samples, decisive.set_aside = check.samples_run, check.set_aside
     if not decisive.checks and decisive.excluded is None:
         decisive.excluded = "no dtype to test on the CPU"
     for group, run in extras.items():
@@ -281,6 +281,8 @@ def check_entry(name: str, info: Any, limit: int, seconds: float) -> list[Outcom
             outcome = Outcome(group, name)
             run_check(outcome, group.removeprefix("op "), run, seconds)
             outcomes.append(outcome)
+    decisive.samples, decisive.set_aside = check.samples_run, check.set_aside
+    decisive.refused = check.refused
     return outcomes
 
 

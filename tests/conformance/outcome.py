@@ -39,6 +39,7 @@ class Outcome:
     excluded: str | None = None
     samples: int = 0
     seconds: float = 0.0
+    refused: int = 0  # samples that torch itself raises on
     set_aside: int = 0  # samples left out: sparse, quantised, more than 64 dimensions
 
     @property

@@ -164,8 +164,15 @@ def write_supported(results: Results, torch_version: str, samples: int) -> None:
             str(count[name]) for name in ("passed", "failed", "considered", "excluded")
         )
         lines.append(f"| {TITLES[group]} | {figures} |")
-    set_aside = sum(outcome.set_aside for outcome in results.values())
-    lines += ["", f"Samples set aside (sparse, quantised, or over 64 dimensions): {set_aside}."]
+    tally = {
+        name: sum(getattr(outcome, name) for outcome in results.values())
+        for name in ("samples", "refused", "set_aside")
+    }
+    lines += [
+        "",
+        f"Of {tally['samples']} samples of op_db, {tally['set_aside']} were set aside (sparse,",
+        f"quantised, or over 64 dimensions), and torch itself raises on {tally['refused']}.",
+    ]
     lines += ["", "## Judgements", ""]
     lines += _reasons("Only structure, dtype and shape compared", UNDEFINED_VALUES)
     lines += _reasons("The same, where torch runs on an Intel CPU", UNPORTABLE_RANDOM)

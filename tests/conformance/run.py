@@ -33,7 +33,7 @@ DATABASES = {
     "demo": demo,
 }
 SAMPLES = 30
-SECONDS = 20.0
+SECONDS = 40.0
 
 
 def _arguments(words: list[str] | None) -> argparse.Namespace:
