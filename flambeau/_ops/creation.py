@@ -206,7 +206,7 @@ def tensor(
     """
     d = as_dtype_argument("tensor", dtype)
     where = devices.resolve(device) if device is not None or not isinstance(data, Tensor) else None
-    array = np.array(array_from(data, d), copy=True, order="C")
+    array = canonical(np.array(array_from(data, d), copy=True, order="C"))
     t = wrap(array if where is None or where is CPU else empty_array(array.shape, array.dtype))
     return finish(t, where or data._device, requires_grad)
 
@@ -342,7 +342,17 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
             "strides are not currently supported. (You can probably work around this by making a "
             "copy of your array  with array.copy().) "
         )
-    return wrap(ndarray if type(ndarray) is np.ndarray else ndarray.view(np.ndarray))
+    plain = ndarray if type(ndarray) is np.ndarray else ndarray.view(np.ndarray)
+    return wrap(canonical(plain))
+
+
+def canonical(array: np.ndarray) -> np.ndarray:
+    """The array with its dtype as the one object that ops compare by identity.
+
+    NumPy makes another, equal object when it unpickles an array.
+    """
+    d = dtypes.from_numpy(array.dtype).numpy
+    return array if array.dtype is d else array.view(d)
 
 
 @op(out=True)

@@ -122,8 +122,9 @@ def _parse_lists(args: tuple) -> tuple[list[list[int]], list[Tensor], list[int]]
     operands = list(pairs[0::2])
 
     def letters(numbers: Any) -> str:
-        return "".join("..." if n is Ellipsis else chr(ord("A") + n + (6 if n > 25 else 0))
-                       for n in numbers)
+        return "".join(
+            "..." if n is Ellipsis else chr(ord("A") + n + (6 if n > 25 else 0)) for n in numbers
+        )
 
     equation = ",".join(letters(n) for n in pairs[1::2])
     if output is not None:
@@ -183,9 +184,7 @@ def _contract(
     return reshape(z, tuple(size[n] for n in names)), names
 
 
-def _drop_stretched(
-    x: Tensor, a: list[int], y: Tensor, b: list[int]
-) -> tuple[Tensor, list[int]]:
+def _drop_stretched(x: Tensor, a: list[int], y: Tensor, b: list[int]) -> tuple[Tensor, list[int]]:
     size = dict(zip(b, y._array.shape, strict=True))
     drop = {d for d, n in enumerate(a) if x._array.shape[d] == 1 and size.get(n, 1) != 1}
     if not drop:

@@ -29,7 +29,7 @@ def _scale(norm: str | None, count: int, forward: bool) -> float:
     """
     mode = _INVERSE.get(norm)
     if mode is None:
-        raise RuntimeError(f"Invalid normalization mode: \"{norm}\"")
+        raise RuntimeError(f'Invalid normalization mode: "{norm}"')
     if mode == "ortho":
         return 1.0 / math.sqrt(count)
     return 1.0 / count if (mode == "forward") == forward else 1.0
@@ -42,9 +42,7 @@ def _input(name: str, x: Tensor, *, complex_: bool) -> Tensor:
     if complex_ and x._array.dtype.kind != "c":
         return as_dtype(x, dtype_of(x).to_complex())
     if not complex_ and x._array.dtype.kind == "c":
-        raise RuntimeError(
-            f"{name} expects a real input tensor, but got {dtype_of(x).word}"
-        )
+        raise RuntimeError(f"{name} expects a real input tensor, but got {dtype_of(x).word}")
     return x
 
 
@@ -58,16 +56,12 @@ def _resized(name: str, x: Tensor, dims: tuple[int, ...], sizes: tuple[int, ...]
     if any(n < shape[d] for d, n in wanted.items()):
         x = P.slice(x, index=tuple((0, min(n, wanted.get(d, n)), 1) for d, n in enumerate(shape)))
     if any(n > shape[d] for d, n in wanted.items()):
-        widths = tuple(
-            (0, max(0, wanted.get(d, n) - n)) for d, n in enumerate(x._array.shape)
-        )
+        widths = tuple((0, max(0, wanted.get(d, n) - n)) for d, n in enumerate(x._array.shape))
         x = P.pad(x, widths=widths, value=0)
     return x
 
 
-def _dims_and_sizes(
-    x: Tensor, s: Any, dim: Any
-) -> tuple[tuple[int, ...], list[int | None]]:
+def _dims_and_sizes(x: Tensor, s: Any, dim: Any) -> tuple[tuple[int, ...], list[int | None]]:
     """The dims of a transform and its sizes (None: the tensor's own)."""
     ndim = x._array.ndim
     if isinstance(s, int):
@@ -91,8 +85,8 @@ def _dims_and_sizes(
             "When given, dim and shape arguments must have the same length, got "
             f"{len(dims)} and {len(s)}"
         )
-    sizes: list[int | None] = [None if n == -1 else n for n in s] if s is not None else (
-        [None] * len(dims)
+    sizes: list[int | None] = (
+        [None if n == -1 else n for n in s] if s is not None else ([None] * len(dims))
     )
     return dims, sizes
 
@@ -100,8 +94,7 @@ def _dims_and_sizes(
 def _complex_to_complex(name: str, x: Tensor, s: Any, dim: Any, norm: Any, forward: bool) -> Tensor:
     x = _input(name, x, complex_=True)
     dims, wanted = _dims_and_sizes(x, s, dim)
-    sizes = tuple(x._array.shape[d] if n is None else n
-                  for d, n in zip(dims, wanted, strict=True))
+    sizes = tuple(x._array.shape[d] if n is None else n for d, n in zip(dims, wanted, strict=True))
     x = _resized(name, x, dims, sizes)
     if not dims:
         return P.copy(x, order="K")
@@ -113,8 +106,7 @@ def _real_to_half(name: str, x: Tensor, s: Any, dim: Any, norm: Any, forward: bo
     dims, wanted = _dims_and_sizes(x, s, dim)
     if not dims:
         raise RuntimeError(f"{name} must transform at least one axis")
-    sizes = tuple(x._array.shape[d] if n is None else n
-                  for d, n in zip(dims, wanted, strict=True))
+    sizes = tuple(x._array.shape[d] if n is None else n for d, n in zip(dims, wanted, strict=True))
     x = _resized(name, x, dims, sizes)
     return P.fft_real(x, dims=dims, scale=_scale(norm, math.prod(sizes), forward), forward=forward)
 
@@ -185,16 +177,19 @@ def _hermitian(name: str, x: Tensor, s: Any, dim: Any, norm: Any) -> Tensor:
 
 
 fft, ifft, rfft, irfft, hfft, ihfft = (_one(name) for name in _TRANSFORMS)
-fft2, ifft2, rfft2, irfft2, hfft2, ihfft2 = (
-    _several(name, "2", (-2, -1)) for name in _TRANSFORMS
-)
+fft2, ifft2, rfft2, irfft2, hfft2, ihfft2 = (_several(name, "2", (-2, -1)) for name in _TRANSFORMS)
 fftn, ifftn, rfftn, irfftn, hfftn, ihfftn = (_several(name, "n", None) for name in _TRANSFORMS)
 
 
 def _frequencies(name: str, make: Any, doc: str) -> Any:
     def function(
-        n: int, d: float = 1.0, *, dtype: dtype | None = None, layout: Any = None,
-        device: Any = None, requires_grad: bool = False,
+        n: int,
+        d: float = 1.0,
+        *,
+        dtype: dtype | None = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
     ) -> Tensor:
         wanted = as_dtype_argument(name, dtype) or defaults.get_default_dtype()
         values = make(n, d).astype(wanted.numpy)

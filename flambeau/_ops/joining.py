@@ -46,7 +46,7 @@ def _cat(tensors: list[Tensor], dim: int) -> Tensor:
             raise RuntimeError(
                 f"zero-dimensional tensor (at position {place}) cannot be concatenated"
             )
-    if any(x._array.dtype is not tensors[0]._array.dtype for x in tensors):
+    if any(x._array.dtype != tensors[0]._array.dtype for x in tensors):
         tensors = list(to_common("cat", *tensors))
     # PyTorch's legacy: an empty 1-d tensor joins anything
     solid = [x for x in tensors if x._array.shape != (0,)] or tensors[:1]

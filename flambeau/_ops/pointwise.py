@@ -11,6 +11,7 @@ from .._engine.base import dtypes
 from .._engine.base.errors import argument_type_error, not_supported
 from .declare import op
 from .promote import (
+    HALVES,
     as_dtype,
     common_dtype,
     dtype_of,
@@ -280,6 +281,13 @@ def _scaled(other: Any, alpha: Any) -> Any:
     return other * alpha
 
 
+def _in_half(alpha: Any, other: Any) -> Any:
+    """alpha as PyTorch stores it beside half-precision tensors: rounded first."""
+    if isinstance(other, Tensor) and other._array.dtype in HALVES:
+        return float(other._array.dtype.type(alpha))
+    return alpha
+
+
 @rounded_once
 def _add_scaled(input: Any, other: Any, alpha: Any) -> Tensor:
     return add_tensors(input, _scaled(other, alpha))
@@ -298,7 +306,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     tensor([21., 22.])
     """
     if alpha != 1 or alpha is True:
-        return _add_scaled(input, other, alpha)
+        return _add_scaled(input, other, _in_half(alpha, other))
     return add_tensors(input, other)
 
 
@@ -311,7 +319,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
             "trying to invert a mask, use the `~` or `logical_not()` operator instead."
         )
     if alpha != 1 or alpha is True:
-        return _sub_scaled(input, other, alpha)
+        return _sub_scaled(input, other, _in_half(alpha, other))
     return _sub(input, other)
 
 

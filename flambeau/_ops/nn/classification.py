@@ -221,7 +221,7 @@ def binary_cross_entropy(
             "size."
         )
     check_floating("binary_cross_entropy", input)
-    if a.dtype is not b.dtype:
+    if a.dtype != b.dtype:
         raise RuntimeError(
             f"binary_cross_entropy: Found dtype {dtype_of(target).word} but expected "
             f"{dtype_of(input).word}"
@@ -259,7 +259,7 @@ def binary_cross_entropy_with_logits(
             f"Target size (torch.Size({list(b.shape)})) must be the same as input size "
             f"(torch.Size({list(a.shape)}))"
         )
-    if a.dtype is not b.dtype:
+    if a.dtype != b.dtype:
         input, target = to_common("binary_cross_entropy_with_logits", input, target)
     log_likelihood = logsigmoid(input)
     if pos_weight is not None:

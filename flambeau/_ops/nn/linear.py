@@ -26,13 +26,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     tensor([[2., 2., 2.]])
     """
     a, w = input._array, weight._array
-    if w.ndim != 2 or a.ndim == 0 or a.shape[-1] != w.shape[1] or a.dtype is not w.dtype:
+    if w.ndim != 2 or a.ndim == 0 or a.shape[-1] != w.shape[1] or a.dtype != w.dtype:
         if w.ndim == 1 and a.ndim > 0:
             return _linear_vector(input, weight, bias)
         raise _linear_error(input, weight)
     if bias is not None:
         b = bias._array
-        if b.dtype is not a.dtype:
+        if b.dtype != a.dtype:
             raise _dtype_error("linear", input, bias)
         if b.shape != (w.shape[0],):
             return P.linear(input, weight, None) + _broadcastable(bias, input, w.shape[0])

@@ -34,7 +34,7 @@ def _difference(name: str, input: Tensor, target: Tensor) -> Tensor:
             "Please ensure they have the same size.",
             stacklevel=5,
         )
-    if a.dtype is not b.dtype:
+    if a.dtype != b.dtype:
         input, target = to_common(name, input, target)
     return P.sub(input, target)
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ...._engine.autograd.tensor import Tensor, mark_requires_grad, wrap
+from ...._engine.base import dtypes
 from ...._engine.base.devices import CPU
 
 _HEADER = struct.Struct("<QQ?")  # bytes of the pickle, number of buffers, whether shared
@@ -168,7 +169,8 @@ def _reduce_tensor(tensor: Tensor) -> tuple[Any, ...]:
 def _rebuild_tensor(
     memory: Any, dtype: np.dtype, shape: tuple[int, ...], order: list[int], requires_grad: bool
 ) -> Tensor:
-    dense = np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
+    canonical = dtypes.from_numpy(dtype).numpy  # an unpickled dtype is another object
+    dense = np.frombuffer(memory, np.uint8).view(canonical).reshape(shape)
     if not dense.flags.writeable:
         dense = dense.copy()
     tensor = wrap(dense.transpose(np.argsort(order)) if order != sorted(order) else dense)
