@@ -190,8 +190,9 @@ addcdiv = _added("addcdiv", P.div, "input + value * tensor1 / tensor2.")
 @op(method=True, inplace=True, out=True)
 def xlogy(input: Any, other: Any) -> Tensor:
     """input * log(other), zero where input is zero (unless other is NaN)."""
-    a, b = to_common("xlogy", input, other, floating=True)
-    a, b = as_tensors(a, b)
+    a, b = as_tensors(*to_common("xlogy", input, other, floating=True))
+    if a._array.dtype.kind == "c":
+        raise not_supported("xlogy", dtype_of(a))
     safe = P.where(P.eq(a, 0), 1, b)
     found = P.where(P.eq(a, 0), 0, P.mul(a, P.log(safe)))
     return P.where(P.isnan(b), math.nan, found)
@@ -236,7 +237,10 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2^other."""
     check_tensor("ldexp", "input", 1, input)
-    return mul(input, P.exp2(floating_input(other)))
+    power = floating_input(other)
+    if other._array.dtype.kind in "iub" and input._array.dtype.kind in "fV":
+        power = as_dtype(other, dtype_of(input))
+    return mul(input, P.exp2(power))
 
 
 @op(method=True, out=True)

@@ -167,6 +167,8 @@ def _binary(
     boolean: bool = True,
     complex_: bool = True,
     floats: bool = True,
+    integers: bool = True,
+    ordered: bool = False,
     numbers: str = "",
     divides: bool = False,
 ) -> Callable[[Any, Any], Tensor]:
@@ -175,11 +177,12 @@ def _binary(
     Args:
         numbers: which operands may be Python numbers: "", "other" or "either".
         floating: integer operands are converted to the default dtype.
-        boolean, complex_, floats: False when PyTorch has no kernel for those result dtypes.
+        boolean, complex_, floats, integers: False when PyTorch has no kernel for those results.
+        ordered: complex operands are refused with another error, since they have no order.
         divides: an integer zero as `other` is an error.
     """
     call = getattr(P, primitive)
-    unguarded = not floating and boolean and complex_ and floats
+    unguarded = not floating and boolean and complex_ and floats and integers and not ordered
 
     def function(input: Any, other: Any) -> Tensor:
         try:
@@ -202,8 +205,12 @@ def _binary(
             and not (boolean or floating)
             or target.is_floating_point
             and not floats
+            or target.category == dtypes.INTEGER
+            and not integers
         ):
             raise not_supported(name, target)
+        if ordered and target.is_complex:
+            raise RuntimeError(f"{name} not implemented for complex tensors.")
         a, b = to_common(name, input, other, floating=floating, to=target)
         if divides:
             _check_divisor(a, b, target)
@@ -229,17 +236,18 @@ def binary(
 
 _INTEGERS: dict[str, Any] = {"floats": False, "complex_": False, "numbers": "either"}
 
-maximum = binary("maximum", "The larger of two; NaN wins", complex_=False)
-minimum = binary("minimum", "The smaller of two; NaN wins", complex_=False)
-fmax = binary("fmax", "The larger of two; NaN loses", complex_=False)
-fmin = binary("fmin", "The smaller of two; NaN loses", complex_=False)
+maximum = binary("maximum", "The larger of two; NaN wins", ordered=True)
+minimum = binary("minimum", "The smaller of two; NaN wins", ordered=True)
+fmax = binary("fmax", "The larger of two; NaN loses", ordered=True)
+fmin = binary("fmin", "The smaller of two; NaN loses", ordered=True)
 atan2 = binary(
     "atan2", "The angle of the point (other, input)", aliases=("arctan2",), floating=True,
     complex_=False,
 )  # fmt: skip
 arctan2 = atan2
-hypot = binary("hypot", "sqrt(input^2 + other^2)", complex_=False, boolean=False)
-nextafter = binary("nextafter", "The next float after input towards other", complex_=False)
+_FLOATS: dict[str, Any] = {"complex_": False, "boolean": False, "integers": False}
+hypot = binary("hypot", "sqrt(input^2 + other^2)", **_FLOATS)
+nextafter = binary("nextafter", "The next float after input towards other", **_FLOATS)
 copysign = binary(
     "copysign", "|input| with the sign of other", floating=True, complex_=False, numbers="other"
 )
@@ -417,7 +425,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     target = common_dtype("pow", input, exponent)
     if target.category <= dtypes.INTEGER and not isinstance(exponent, Tensor) and exponent < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
-    if target is dtypes.bool_ and not isinstance(exponent, Tensor):
+    if target is dtypes.bool_:
         raise not_supported("pow", target)
     a, b = to_common("pow", input, exponent, to=target)
     if not isinstance(b, Tensor) and target.category >= dtypes.FLOATING:

@@ -20,27 +20,21 @@ def _promote(a: dtype, b: dtype) -> dtype:
     if a is b:
         return a
     low, high = sorted((a, b), key=lambda d: d.category)
+    if high.category != FLOATING and (a in _UNSIGNED_WIDE or b in _UNSIGNED_WIDE):
+        raise RuntimeError(
+            f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+            f"{a.word} and {b.word}"
+        )
     if low.category != high.category:
         if high.is_complex and low is dtypes.float64:
             return dtypes.complex128
         return high
     if a.category == FLOATING and a.itemsize == b.itemsize:
         return dtypes.float32  # float16 with bfloat16
-    if a.category == INTEGER and (a in _UNSIGNED_WIDE or b in _UNSIGNED_WIDE):
-        return _promote_wide_unsigned(a, b)
     if a.category == INTEGER and a.is_signed != b.is_signed:
         signed = a if a.is_signed else b
         return signed if signed.itemsize > 1 else dtypes.int16
     return a if a.itemsize > b.itemsize else b
-
-
-def _promote_wide_unsigned(a: dtype, b: dtype) -> dtype:
-    if a.is_signed == b.is_signed:
-        return a if a.itemsize > b.itemsize else b
-    raise RuntimeError(
-        f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
-        f"{a.word} and {b.word}"
-    )
 
 
 _TABLE: dict[tuple[dtype, dtype], dtype] = {}
