@@ -106,7 +106,7 @@ def write_(t: Tensor, value: Tensor, *, op: str = "copy_", checked: bool = False
     storage = storage_of(t)
     storage.version += 1
     if not plain:
-        _rebase(t, value, before)
+        _rebase(t, value, before, overwrites=op == "copy_")
     return t
 
 
@@ -143,14 +143,18 @@ def _copy(target: np.ndarray, source: np.ndarray, one_value: bool = False) -> No
         np.copyto(target, source, casting="unsafe")
 
 
-def _rebase(t: Tensor, value: Tensor, before: Edge) -> None:
-    """Give t the history of the value written into it."""
+def _rebase(t: Tensor, value: Tensor, before: Edge, overwrites: bool) -> None:
+    """Give t the history of the value written into it.
+
+    With `overwrites` the value is not made from t, whose old history gets a gradient of zero.
+    """
     after = edge_to(_as_written(t, value))
     view = t._view
     if view is None:
         if after is None and before is None:
             return
-        _adopt(t, value, _Overwrite((before, after)) if after is None else None)
+        forgets = before is not None and (overwrites or after is None)
+        _adopt(t, value, _Overwrite((before, after)) if forgets else None)
         return
     base = view.base
     base_edge = edge_to(base)
@@ -200,11 +204,13 @@ def _save_written(t: Tensor, value: Tensor, node: Node | None) -> None:
 
 
 class _Overwrite(Node):
-    """A differentiable tensor was overwritten by a constant: its gradient is zero."""
+    """A differentiable tensor was overwritten: what it was gets a gradient of zero."""
 
     def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         g = grads[0]
-        return (None if g is None else constant_like(g, 0), None)
+        if g is None:
+            return (None, None)
+        return (constant_like(g, 0), None if self.edges[1] is None else g)
 
     def name(self) -> str:
         return self.label or "CopyBackwards"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .mode import mode
 from .tensor import Tensor, storage_of
 
@@ -79,17 +81,46 @@ class ViewInfo:
         if version == self.version:
             return
         self.version = version
-        if not self.base._requires_grad:
-            return
-        before = mode.grad
-        mode.grad = True
-        try:
-            fresh = self.replay(self.base)
-        finally:
-            mode.grad = before
+        base = self.base
+        if not base._requires_grad or base._storage is not view._storage:
+            return  # nothing to follow, or the base has moved to other memory (`.data = ...`)
+        fresh = self._replayed_on(base, view)
         view._grad_fn = fresh._grad_fn
         view._output_index = fresh._output_index
         view._requires_grad = fresh._requires_grad
+
+
+    def _replayed_on(self, base: Tensor, view: Tensor) -> Tensor:
+        """The view made again of its base, with a history.
+
+        Raises:
+            RuntimeError: the base has changed its own shape since (`t_`, `resize_` ...).
+        """
+        before = mode.grad
+        mode.grad = True
+        try:
+            fresh = self.replay(base)
+        except (ValueError, IndexError, RuntimeError) as error:
+            raise _reshaped(view) from error
+        finally:
+            mode.grad = before
+        if not _same_place(fresh._array, view._array):
+            raise _reshaped(view)
+        return fresh
+
+
+def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are the same view of the same memory."""
+    first, second = a.__array_interface__["data"][0], b.__array_interface__["data"][0]
+    return a.size == 0 or (first == second and a.shape == b.shape and a.strides == b.strides)
+
+
+def _reshaped(view: Tensor) -> RuntimeError:
+    return RuntimeError(
+        f"a view of shape {list(view._array.shape)} has lost its history: its base was written to "
+        "in place, and has changed its own shape in place as well (t_, transpose_, resize_ ...). "
+        "Use the out-of-place forms, or make the view after the change."
+    )
 
 
 def _stale(view: Tensor) -> RuntimeError:
