@@ -8,10 +8,8 @@ from typing import Any
 
 from .grammar import REDUCTIONS
 
-DTYPES = (
-    "float32 float32 float32 float64 float64 int64 int64 bool complex64 float16 bfloat16 int32 uint8"
-).split()
-NUMBERS = "0 1 -1 2 3 0.5 -1.5 2.0 True".split()
+DTYPES = ["float32", "float32", "float32", "float64", "float64", "int64", "int64", "bool", "complex64", "float16", "bfloat16", "int32", "uint8"]
+NUMBERS = ["0", "1", "-1", "2", "3", "0.5", "-1.5", "2.0", "True"]
 SHAPES = [(), (1,), (2,), (3,), (4,), (2, 2), (2, 3), (3, 3), (3, 1), (1, 2), (2, 1, 3), (2, 2, 2), (0,), (2, 0)]  # fmt: skip
 FIELD = re.compile(r"\{(\w+)\}")
 

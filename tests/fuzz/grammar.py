@@ -9,19 +9,11 @@ new name, and a few more in `fields.py`.
 
 from __future__ import annotations
 
-POINTWISE = (
-    "exp sin cos tanh sigmoid abs neg relu sqrt square log reciprocal clone floor sign round trunc "
-    "logical_not isnan expm1 log1p rsqrt ceil isfinite atan erf positive contiguous bool"
-).split()
-POINTWISE_2 = (
-    "add sub mul div maximum minimum eq lt ge ne fmod remainder atan2 logical_and logical_or "
-    "true_divide fmax"
-).split()
-IN_PLACE = (
-    "exp sin tanh sigmoid abs neg relu sqrt square zero floor cos sign round reciprocal"
-).split()
-IN_PLACE_2 = "add sub mul div copy add mul copy remainder fmod".split()
-REDUCTIONS = "sum mean prod amax amin any all argmax argmin logsumexp std var".split()
+POINTWISE = ["exp", "sin", "cos", "tanh", "sigmoid", "abs", "neg", "relu", "sqrt", "square", "log", "reciprocal", "clone", "floor", "sign", "round", "trunc", "logical_not", "isnan", "expm1", "log1p", "rsqrt", "ceil", "isfinite", "atan", "erf", "positive", "contiguous", "bool"]
+POINTWISE_2 = ["add", "sub", "mul", "div", "maximum", "minimum", "eq", "lt", "ge", "ne", "fmod", "remainder", "atan2", "logical_and", "logical_or", "true_divide", "fmax"]
+IN_PLACE = ["exp", "sin", "tanh", "sigmoid", "abs", "neg", "relu", "sqrt", "square", "zero", "floor", "cos", "sign", "round", "reciprocal"]
+IN_PLACE_2 = ["add", "sub", "mul", "div", "copy", "add", "mul", "copy", "remainder", "fmod"]
+REDUCTIONS = ["sum", "mean", "prod", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp", "std", "var"]
 
 NEW = ["{new} = {tensor}", "{new} = {tensor}", "{new} = torch.arange({n}.)", "{new} = {leaf_tensor}"]
 VIEWS = [

@@ -26,7 +26,7 @@ rules(
     logical_or=np.logical_or, logical_xor=np.logical_xor,
 )  # fmt: skip
 rules(
-    real_part=np.real, imag_part=np.imag, angle=np.angle, complex_abs=np.absolute,
+    angle=np.angle, complex_abs=np.absolute,
     floor_divide=np.floor_divide, remainder=np.remainder,
 )  # fmt: skip
 
@@ -53,7 +53,38 @@ def _where(condition, a, b):
         a = np.asarray(a, b.dtype)
     elif not isinstance(b, np.ndarray):
         b = np.asarray(b, a.dtype)
+    if condition.size >= _MASKS_PAY and a.dtype == b.dtype and a.dtype.kind in "fiu":
+        bits = _SIGNED.get(a.itemsize)
+        if bits is not None:
+            return _where_by_masks(condition, a, b, bits)
     return np.where(condition, a, b)
+
+
+_MASKS_PAY = 4096  # elements
+_SIGNED = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+
+
+def _where_by_masks(condition, a, b, bits):
+    """np.where by bitwise operations: no branch an element, which random conditions mispredict."""
+    truth, x, y = condition.view(np.int8), a.view(bits), b.view(bits)
+    if y.ndim == 0 and not y:
+        mask = np.negative(truth, dtype=bits)
+        return _combined(np.bitwise_and, mask, x).view(a.dtype)
+    if x.ndim == 0 and not x:
+        mask = np.subtract(truth, 1, dtype=bits)
+        return _combined(np.bitwise_and, mask, y).view(a.dtype)
+    if bits.itemsize > 4:
+        return np.where(condition, a, b)
+    mask = np.negative(truth, dtype=bits)
+    out = _combined(np.bitwise_and, mask, x ^ y)
+    return _combined(np.bitwise_xor, out, y).view(a.dtype)
+
+
+def _combined(ufunc, out, operand):
+    """ufunc(out, operand), in the memory of `out` where the result fits."""
+    if np.broadcast(out, operand).shape == out.shape:
+        return ufunc(out, operand, out=out)
+    return ufunc(out, operand)
 
 
 @rule("rsqrt")
@@ -66,11 +97,11 @@ def _rsqrt(a):
 @in_float32
 def _sigmoid(a):
     one = a.dtype.type(1)
-    if a.dtype.kind == "c":
-        return one / (one + np.exp(-a))
-    # exp(-|a|) never overflows: 1/(1+e) for a >= 0, e/(1+e) below
-    e = np.exp(-np.abs(a))
-    return np.where(a >= 0, one, e) / (one + e)
+    # exp(-a) may overflow: 1 / inf is the zero that is wanted
+    out = np.negative(a, out=np.empty_like(a))
+    np.exp(out, out=out)
+    np.add(out, one, out=out)
+    return np.reciprocal(out, out=out)
 
 
 @rule("sign")
@@ -104,6 +135,16 @@ def _convert(a, *, dtype):
         # out of range for C; PyTorch goes through a wide signed integer
         return a.astype(np.int64).astype(dtype)
     return a.astype(dtype)
+
+
+@rule("real_part")
+def _real_part(a):
+    return a.real.copy()  # NumPy's is a view
+
+
+@rule("imag_part")
+def _imag_part(a):
+    return a.imag.copy()
 
 
 @rule("make_complex")

@@ -75,13 +75,12 @@ def _per_square(a: Any, b: Any) -> Any:
     return P.where(P.isinf(found), 0.0, found)
 
 
-def _extreme(first: str) -> Any:
-    """Gradient rules of max/min of two: the winner takes all, a tie is shared equally."""
+def _extreme(loses: str) -> Any:
+    """Gradient rules of max/min of two: the loser gets nothing, a tie is shared equally."""
 
     def share(g: Any, mine: Any, other: Any) -> Any:
-        wins = getattr(P, first)(mine, other)
         tie = P.eq(mine, other)
-        return P.where(tie, g * 0.5, P.where(wins, g, 0))
+        return P.where(tie, g * 0.5, P.where(getattr(P, loses)(mine, other), 0, g))
 
     return lambda g, a, b: share(g, a, b), lambda g, a, b: share(g, b, a)
 
@@ -146,8 +145,8 @@ def _copysign(g: Any, a: Any, out: Any) -> Any:
     return P.where(P.eq(a, 0), 0, g * (out / a))
 
 
-gradient("maximum", *_extreme("gt"))
-gradient("minimum", *_extreme("lt"))
+gradient("maximum", *_extreme("lt"))
+gradient("minimum", *_extreme("gt"))
 gradient("fmax", *_extreme_of_numbers("ge"))
 gradient("fmin", *_extreme_of_numbers("le"))
 gradient(
