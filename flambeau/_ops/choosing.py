@@ -128,7 +128,7 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     return write_(self, result, op="masked_fill_")
 
 
-@op(method=True, out=True)
+@op(method=True, out="separate")
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is True, in row-major order; the two broadcast."""
     if mask._array.dtype != np.bool_:

@@ -355,12 +355,13 @@ def canonical(array: np.ndarray) -> np.ndarray:
     return array if array.dtype is d else array.view(d)
 
 
-@op(out=True)
+@op()
 def arange(
     start: Any,
     end: Any = None,
     step: Any = 1,
     *,
+    out: Tensor | None = None,
     dtype: dtype | None = None,
     layout: Any = None,
     device: Any = None,
@@ -380,15 +381,21 @@ def arange(
     start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
     _check_range_arguments(start, end, step)
     d = as_dtype_argument("arange", dtype)
+    if d is None and out is not None:
+        d = dtype_of(out)
     if d is None:
         whole = all(isinstance(x, (int, np.integer)) for x in (start, end, step))
         d = dtypes.int64 if whole else defaults.get_default_dtype()
     if d.category == dtypes.INTEGER:
         start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError("step must be nonzero")
         count = max(0, -((start - end) // step))
     else:
         count = max(0, math.ceil((end - start) / step))
     t = P.arange(start=start, step=step, count=count, dtype=d.numpy)
+    if out is not None:
+        return _into(out, t)
     return finish(t, devices.resolve(device), requires_grad)
 
 

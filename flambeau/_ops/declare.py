@@ -13,10 +13,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .._engine.autograd.inplace import check_writable, keep_original, write_
 from .._engine.autograd.mode import mode
 from .._engine.autograd.node import now
-from .._engine.autograd.tensor import Tensor, own
+from .._engine.autograd.tensor import Tensor, own, storage_of
 from .._engine.base import dtypes, state
 from .._engine.base.errors import argument_type_error, cast_error
 from .._engine.base.promotion import can_cast
@@ -56,7 +58,7 @@ def op(
     namespace: str = "",
     method: bool = False,
     inplace: bool = False,
-    out: bool = False,
+    out: bool | str = False,
     aliases: tuple[str, ...] = (),
     label: str | None = None,
 ) -> Callable[[F], F]:
@@ -67,7 +69,8 @@ def op(
         namespace: "nn.functional", "linalg" ...; empty for the top level.
         method: also a Tensor method; `aliases` are further names of the method.
         inplace: also a method `name_` that writes the result into its first argument.
-        out: accept `out=`, a tensor (or tuple) that the result is written into.
+        out: accept `out=`, a tensor (or tuple) that the result is written into; "exact" when it
+            must have the result's dtype, "separate" when it may not overlap an operand.
         label: the name of its tape node, from the op's name by default.
     """
 
@@ -107,7 +110,7 @@ def _label(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in parts) + "Backward0"
 
 
-def _public(descriptor: OpDescriptor, has_out: bool) -> Callable[..., Any]:
+def _public(descriptor: OpDescriptor, has_out: bool | str) -> Callable[..., Any]:
     """The function users call: the dispatch point, error translation, and tape label."""
     function, label = descriptor.function, descriptor.label
     OPS[descriptor.name] = descriptor
@@ -116,7 +119,11 @@ def _public(descriptor: OpDescriptor, has_out: bool) -> Callable[..., Any]:
         if has_out and "out" in kwargs:
             target = kwargs.pop("out")
             result = call(*args, **kwargs)
-            return result if target is None else write_out(descriptor.name, target, result)
+            if target is None:
+                return result
+            if isinstance(has_out, str):
+                _check_out(descriptor.name, has_out, target, result, (*args, *kwargs.values()))
+            return write_out(descriptor.name, target, result)
         if state.on_op is not None:
             return state.on_op(descriptor, args, kwargs)
         try:
@@ -195,11 +202,7 @@ def run(descriptor: OpDescriptor, args: tuple, kwargs: dict[str, Any]) -> Any:
         result = function(*args, **kwargs)
     except (AttributeError, TypeError) as error:
         result = _retry(descriptor, function, args, kwargs, error)
-    if (
-        type(result) is Tensor
-        and result._grad_fn is not None
-        and not (args and result is args[0])
-    ):
+    if type(result) is Tensor and result._grad_fn is not None and not (args and result is args[0]):
         result._grad_fn.label = descriptor.label
     return result
 
@@ -223,6 +226,47 @@ def _not_a_tensor(
                 descriptor.name, argument, position, "tuple of Tensors", value
             )
     return error
+
+
+def _check_out(name: str, demands: str, target: Any, result: Any, operands: tuple) -> None:
+    """What some ops ask of `out=` beyond a dtype that results can be cast to."""
+    if isinstance(target, (tuple, list)):
+        for one, value in zip(target, result, strict=True):
+            _check_out(name, demands, one, value, operands)
+        return
+    if "exact" in demands and target._array.dtype != result._array.dtype:
+        raise RuntimeError(
+            f"{name}(): Expected out tensor to have dtype {dtypes.from_numpy(result._array.dtype)}, "
+            f"but got {dtypes.from_numpy(target._array.dtype)} instead"
+        )
+    if "separate" in demands:
+        for x in operands:
+            several = x if isinstance(x, (tuple, list)) else (x,)
+            for part in several:
+                if isinstance(part, Tensor) and _share(part, target):
+                    raise RuntimeError(
+                        "unsupported operation: some elements of the input tensor and the "
+                        "written-to tensor refer to a single memory location. Please clone() the "
+                        "tensor before performing the operation."
+                    )
+
+
+def _share(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors lie in the same storage and their bytes overlap."""
+    if a is b:
+        return True
+    return storage_of(a) is storage_of(b) and np.may_share_memory(a._array, b._array)
+
+
+def _check_distinct(target: Tensor) -> None:
+    array = target._array
+    if array.size and any(
+        step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)
+    ):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
 
 
 def write_out(name: str, target: Any, result: Any) -> Any:
@@ -251,6 +295,7 @@ def write_out(name: str, target: Any, result: Any) -> Any:
             f"{name}(): expected out tensor to be on {result._device}, but it is on "
             f"{target._device}"
         )
+    _check_distinct(target)
     if target._array.shape != result._array.shape:
         _resize_for(name, target, result)
     return write_(target, result.detach(), op=name)

@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 from .._engine.autograd.calls import P
+from .._engine.autograd.inplace import write_
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
 from .._engine.base.errors import not_supported
 from ..return_types import result_type
 from .arguments import check_tensor
-from .declare import op
+from .declare import method, op
 from .pointwise import add, mul, unary
 from .promote import (
     as_dtype,
@@ -449,6 +450,12 @@ def polygamma(n: Any, input: Any) -> Tensor:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     x = floating_input(input)
     return P.digamma(x) if n == 0 else P.polygamma(x, order=n)
+
+
+@method("polygamma_")
+def _polygamma_(self: Tensor, n: int) -> Tensor:
+    """In-place version of `polygamma`: writes the result into this tensor."""
+    return write_(self, polygamma(n, self), op="polygamma_")
 
 
 @op(method=True, inplace=True, out=True)

@@ -224,7 +224,7 @@ def _check_parts(name: str, first: Tensor, second: Tensor) -> None:
         )
 
 
-@op(out=True)
+@op(out="exact")
 def complex(real: Tensor, imag: Tensor) -> Tensor:
     """real + imag * j, elementwise.
 

@@ -80,7 +80,7 @@ def _check_sizes(
         )
 
 
-@op(method=True, out=True)
+@op(method=True, out="exact separate")
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """out[i][j] = input[index[i][j]][j] for dim 0, and so on for the others.
 
@@ -291,7 +291,7 @@ def _index_tuple(
     return gather_pattern(input._array.shape, gathers)
 
 
-@op(method=True, out=True)
+@op(method=True, out="separate")
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements at positions of the flat tensor, in the index's shape."""
     if index._array.dtype != np.int64:

@@ -22,7 +22,7 @@ def _pattern(ndim: int, dim: int) -> tuple[bool, ...]:
     return tuple(d == dim for d in range(ndim))
 
 
-@op(method=True, out=True)
+@op(method=True, out="separate")
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The positions `index` of one dimension: a copy.
 

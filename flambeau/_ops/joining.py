@@ -71,7 +71,7 @@ def _check_cat(tensors: list[Tensor], dim: int) -> None:
                 )
 
 
-@op(out=True)
+@op(out="separate")
 def cat(tensors: Any, dim: int = 0) -> Tensor:
     """Tensors joined along an existing dimension; dtypes promote.
 

@@ -175,7 +175,7 @@ def _binary(
     """A function of two operands, with promotion.
 
     Args:
-        numbers: which operands may be Python numbers: "", "other" or "either".
+        numbers: which operands may be Python numbers: "" (none), "other", "one" or "both".
         floating: integer operands are converted to the default dtype.
         boolean, complex_, floats, integers: False when PyTorch has no kernel for those results.
         ordered: complex operands are refused with another error, since they have no order.
@@ -197,6 +197,8 @@ def _binary(
         except AttributeError:
             if not numbers or numbers == "other" and not isinstance(input, Tensor):
                 raise
+        if numbers == "one" and not (isinstance(input, Tensor) or isinstance(other, Tensor)):
+            raise argument_type_error(name, "input", 1, "Tensor", input)
         target = common_dtype(name, input, other)
         if (
             target.is_complex
@@ -234,7 +236,7 @@ def binary(
     return op(method=True, inplace=True, out=True, aliases=aliases)(function)
 
 
-_INTEGERS: dict[str, Any] = {"floats": False, "complex_": False, "numbers": "either"}
+_INTEGERS: dict[str, Any] = {"floats": False, "complex_": False, "numbers": "one"}
 
 maximum = binary("maximum", "The larger of two; NaN wins", ordered=True)
 minimum = binary("minimum", "The smaller of two; NaN wins", ordered=True)
@@ -257,7 +259,7 @@ fmod = binary(
 )  # fmt: skip
 remainder = binary(
     "remainder", "The remainder, with the sign of other", complex_=False, boolean=False,
-    numbers="either", divides=True,
+    numbers="one", divides=True,
 )  # fmt: skip
 bitwise_and = binary("bitwise_and", "The bits set in both", **_INTEGERS)
 bitwise_or = binary("bitwise_or", "The bits set in either", **_INTEGERS)
@@ -270,8 +272,8 @@ bitwise_right_shift = binary(
     **_INTEGERS,
 )  # fmt: skip
 
-add_tensors = _binary("add", "add", numbers="either")
-_sub = _binary("sub", "sub", numbers="either")
+add_tensors = _binary("add", "add", numbers="both")
+_sub = _binary("sub", "sub", numbers="both")
 
 
 def _scaled(other: Any, alpha: Any) -> Any:
@@ -346,9 +348,9 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return sub(other, input, alpha=alpha)
 
 
-mul = binary("mul", "input * other", aliases=("multiply",), numbers="either")
+mul = binary("mul", "input * other", aliases=("multiply",), numbers="both")
 multiply = mul
-divide_tensors = _binary("div", "div", floating=True, numbers="either")
+divide_tensors = _binary("div", "div", floating=True, numbers="both")
 
 
 @op(method=True, inplace=True, out=True, aliases=("divide",))

@@ -147,7 +147,7 @@ amax = _extreme("amax", "amax", "The largest element")
 amin = _extreme("amin", "amin", "The smallest element")
 
 
-@op(method=True, out=True)
+@op(method=True, out="exact")
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest and the largest element, over one dimension or all."""
     chosen = () if dim is None else dim

@@ -248,7 +248,7 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
     )
 
 
-@op(method=True, out=True)
+@op(method=True, out="exact")
 def multinomial(
     input: Tensor,
     num_samples: int,

@@ -116,7 +116,7 @@ def _picked(name: str, input: Tensor, positions: Tensor, dim: int, keepdim: bool
     return _named(name, values, positions)
 
 
-@op(method=True, out=True)
+@op(method=True, out="separate")
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The k-th smallest element along a dimension (counted from 1), and its position.
 

@@ -112,6 +112,8 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
         RuntimeError: `size` does not broadcast to the shape.
     """
     wanted = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+    if not wanted:
+        return self.sum()  # type: ignore[attr-defined]
     shape = self._array.shape
     lead = len(shape) - len(wanted)
     if lead < 0 or any(n not in (1, m) for n, m in zip(wanted, shape[lead:], strict=True)):

@@ -67,7 +67,16 @@ rules(cummax=_running(np.maximum, np.equal), cummin=_running(np.minimum, np.equa
 @rule("logcumsumexp")
 @in_float32
 def _logcumsumexp(a, *, dim):
-    return np.logaddexp.accumulate(a, axis=dim, dtype=a.dtype)
+    if a.dtype.kind != "c":
+        return np.logaddexp.accumulate(a, axis=dim, dtype=a.dtype)
+    out = a.copy()
+    steps = np.moveaxis(out, dim, 0)
+    for before, now in zip(steps[:-1], steps[1:], strict=True):
+        first = before.real >= now.real
+        high, low = np.where(first, before, now), np.where(first, now, before)
+        gap = np.where(np.isinf(high.real), 0, low - high)
+        now[...] = high + np.log1p(np.exp(gap))
+    return out
 
 
 @rule("softmax")

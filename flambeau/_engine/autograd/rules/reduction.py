@@ -107,9 +107,12 @@ def _logcumsumexp(g: Any, a: Any, out: Any, dim: int) -> Any:
     if g._array.ndim == 0:
         return g
     # out grows along dim: subtracting its maximum keeps the exponentials finite
-    peak = P.amax(out, dims=(dim,), keepdim=True)
-    scaled = g * P.exp(peak - out)
-    return _reversed_cumsum(scaled, dim) * P.exp(a - peak)
+    complex_ = out._array.dtype.kind == "c"
+    peak = P.amax(P.real_part(out) if complex_ else out, dims=(dim,), keepdim=True)
+    if complex_:
+        peak = P.convert(peak, dtype=out._array.dtype)
+    scaled = g * conj(P.exp(peak - out))
+    return _reversed_cumsum(scaled, dim) * conj(P.exp(a - peak))
 
 
 def _scatter_back(gs: Any, outs: Any, a_shape: Any, dim: int) -> tuple:
