@@ -22,6 +22,7 @@ rules(
     prod=in_float32(_over(np.multiply)),
     any=_over(np.logical_or, dtype=np.bool_),
     all=_over(np.logical_and, dtype=np.bool_),
+    xor_all=_over(np.bitwise_xor),
     amax=_over(np.maximum),
     amin=_over(np.minimum),
 )
@@ -84,7 +85,8 @@ def _logcumsumexp(a, *, dim):
 def _softmax(a, *, dim):
     if a.size == 0:
         return a.copy()
-    e = np.exp(a - np.maximum.reduce(a, axis=dim, keepdims=True))
+    e = a - np.maximum.reduce(a, axis=dim, keepdims=True)
+    e = np.exp(e, out=e if a.ndim else None)  # of 0-dim arrays NumPy makes scalars
     e /= np.add.reduce(e, axis=dim, keepdims=True)
     return e
 
