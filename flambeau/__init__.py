@@ -59,6 +59,7 @@ from ._engine.base.limits import finfo, iinfo
 from ._engine.base.promotion import can_cast, promote_types
 from ._ops.choosing import *  # noqa: F403
 from ._ops.counting import *  # noqa: F403
+from ._ops.comparisons import *  # noqa: F403
 from ._ops.creation import *  # noqa: F403
 from ._ops.differences import *  # noqa: F403
 from ._ops.einsum import *  # noqa: F403
@@ -72,6 +73,7 @@ from ._ops.masks import *  # noqa: F403
 from ._ops.pointwise import *  # noqa: F403
 from ._ops.products import *  # noqa: F403
 from ._ops.random import *  # noqa: F403
+from ._ops.ranges import *  # noqa: F403
 from ._ops.rearranging import *  # noqa: F403
 from ._ops.reductions import *  # noqa: F403
 from ._ops.reflections import *  # noqa: F403

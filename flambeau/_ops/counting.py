@@ -15,9 +15,10 @@ from .._engine.base.errors import not_supported
 from .._engine.base.shapes import wrap_dim
 from ..return_types import result_type
 from . import shaping
-from .creation import linspace, tensor
+from .creation import tensor
 from .declare import op
 from .promote import as_dtype, dtype_of, to_common
+from .ranges import linspace
 from .splitting import span
 
 __all__ = [

@@ -1,8 +1,7 @@
-"""Creating tensors: from data, filled with constants, and ranges."""
+"""Creating tensors: from data, and filled with constants."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,13 @@ from .._engine.autograd.tensor import Tensor, mark_requires_grad, share, wrap
 from .._engine.base import defaults, devices, dtypes
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import dtype
-from .arguments import as_dtype_argument, integer, sizes
+from .arguments import as_dtype_argument, sizes
 from .declare import op
 from .promote import dtype_of
 
 __all__ = [
-    "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like",
-    "linspace", "logspace", "ones", "ones_like", "tensor", "zeros", "zeros_like",
+    "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "ones",
+    "ones_like", "tensor", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -75,7 +74,7 @@ def _factory(name: str, value: Any, doc: str) -> Any:
         shape = sizes(name, size)
         if out is not None:
             d = dtype_of(out) if dtype is None else dtype
-            return _into(out, filled(shape, value, d, out._device))
+            return into(out, filled(shape, value, d, out._device))
         d = as_dtype_argument(name, dtype) or defaults.get_default_dtype()
         return filled(shape, value, d, devices.resolve(device), requires_grad)
 
@@ -84,7 +83,7 @@ def _factory(name: str, value: Any, doc: str) -> Any:
     return op()(function)
 
 
-def _into(out: Tensor, value: Tensor) -> Tensor:
+def into(out: Tensor, value: Tensor) -> Tensor:
     from .declare import write_out
 
     return write_out("out", out, value)
@@ -120,7 +119,7 @@ def full(
     if d is None:
         d = dtype_of_number(fill_value)
     result = filled(shape, fill_value, d, devices.resolve(device), requires_grad)
-    return result if out is None else _into(out, result)
+    return result if out is None else into(out, result)
 
 
 def dtype_of_number(value: Any) -> dtype:
@@ -253,9 +252,9 @@ def _array_from_python(data: Any, d: dtype | None) -> np.ndarray:
         array = array.astype((d or defaults.get_default_dtype()).numpy)
     if d is None:
         d = _default_for(array)
-    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and d.category == dtypes.INTEGER:
-        if d is not dtypes.uint64:
-            raise RuntimeError("Overflow when unpacking long long")
+    too_wide = array.dtype.kind == "u" and array.dtype.itemsize == 8
+    if too_wide and d.category == dtypes.INTEGER and d is not dtypes.uint64:
+        raise RuntimeError("Overflow when unpacking long long")
     if array.dtype.kind == "i" and d.category == dtypes.INTEGER and d.itemsize < 8:
         _check_range(array, d)
     if array.dtype.kind == "c" and not d.is_complex:
@@ -356,132 +355,6 @@ def canonical(array: np.ndarray) -> np.ndarray:
 
 
 @op()
-def arange(
-    start: Any,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    out: Tensor | None = None,
-    dtype: dtype | None = None,
-    layout: Any = None,
-    device: Any = None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Numbers from `start` (0 by default) up to, not including, `end`, `step` apart.
-
-    Raises:
-        RuntimeError: step is zero, or points away from `end`.
-
-    >>> flambeau.arange(3)
-    tensor([0, 1, 2])
-    """
-    if end is None:
-        start, end = 0, start
-    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
-    _check_range_arguments(start, end, step)
-    d = as_dtype_argument("arange", dtype)
-    if d is None and out is not None:
-        d = dtype_of(out)
-    if d is None:
-        whole = all(isinstance(x, (int, np.integer)) for x in (start, end, step))
-        d = dtypes.int64 if whole else defaults.get_default_dtype()
-    if d.category == dtypes.INTEGER:
-        start, end, step = int(start), int(end), int(step)
-        if step == 0:
-            raise ValueError("step must be nonzero")
-        count = max(0, -((start - end) // step))
-    else:
-        count = max(0, math.ceil((end - start) / step))
-    t = P.arange(start=start, step=step, count=count, dtype=d.numpy)
-    if out is not None:
-        return _into(out, t)
-    return finish(t, devices.resolve(device), requires_grad)
-
-
-def _check_range_arguments(start: Any, end: Any, step: Any) -> None:
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if not (math.isfinite(start) and math.isfinite(end)):
-        raise RuntimeError(f"unsupported range: {start} -> {end}")
-    if (step > 0 and start > end) or (step < 0 and start < end):
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-
-
-@op(out=True)
-def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    dtype: dtype | None = None,
-    layout: Any = None,
-    device: Any = None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-) -> Tensor:
-    """`steps` numbers evenly spaced from `start` to `end`, both included.
-
-    Raises:
-        RuntimeError: `steps` is negative.
-    """
-    return _spaced("linspace", start, end, steps, dtype, device, requires_grad, None)
-
-
-@op(out=True)
-def logspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    base: float = 10.0,
-    *,
-    dtype: dtype | None = None,
-    layout: Any = None,
-    device: Any = None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-) -> Tensor:
-    """`steps` powers of `base`, the exponents evenly spaced from `start` to `end`."""
-    return _spaced("logspace", start, end, steps, dtype, device, requires_grad, base)
-
-
-def _bound(x: Any) -> Any:
-    if not isinstance(x, Tensor):
-        return x
-    if x._array.ndim:
-        raise RuntimeError(
-            "linspace and logspace only support 0-dimensional start and end tensors, but got a "
-            f"tensor with {x._array.ndim} dimension(s)"
-        )
-    return x._array.item()
-
-
-def _spaced(
-    name: str, start: Any, end: Any, steps: int, d: Any, where: Any, requires_grad: bool, base: Any
-) -> Tensor:
-    start, end = (_bound(x) for x in (start, end))
-    steps = integer(name, "steps", steps)
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    d = as_dtype_argument(name, d)
-    if d is None:
-        inexact = isinstance(start, complex) or isinstance(end, complex)
-        d = defaults.default_complex() if inexact else defaults.get_default_dtype()
-    if d.category < dtypes.FLOATING:
-        start, end = int(start), int(end)
-    compute = d.numpy if d.category >= dtypes.FLOATING else np.dtype(np.float64)
-    wide = np.dtype(np.float32) if compute.itemsize == 2 else compute
-    # symmetric, as PyTorch computes it: from the start up to the middle, from the end after it
-    index = np.arange(steps).astype(wide)
-    step = wide.type((end - start) / (steps - 1)) if steps > 1 else wide.type(0)
-    up, down = wide.type(start) + step * index, wide.type(end) - step * (steps - 1 - index)
-    values = np.where(np.arange(steps) < steps // 2 if steps > 1 else True, up, down)
-    if base is not None:
-        values = np.power(wide.type(base), values)
-    return finish(wrap(values.astype(d.numpy)), devices.resolve(where), requires_grad)
-
-
-@op()
 def eye(
     n: int,
     m: int | None = None,
@@ -504,7 +377,7 @@ def eye(
         dtype_of(out) if out is not None else defaults.get_default_dtype()
     )
     t = finish(wrap(np.eye(n, m, dtype=d.numpy)), devices.resolve(device), requires_grad)
-    return t if out is None else _into(out, t)
+    return t if out is None else into(out, t)
 
 
 def detached(t: Tensor) -> Tensor:

@@ -235,9 +235,9 @@ def _check_out(name: str, demands: str, target: Any, result: Any, operands: tupl
             _check_out(name, demands, one, value, operands)
         return
     if "exact" in demands and target._array.dtype != result._array.dtype:
+        wanted, got = (dtypes.from_numpy(t._array.dtype) for t in (result, target))
         raise RuntimeError(
-            f"{name}(): Expected out tensor to have dtype {dtypes.from_numpy(result._array.dtype)}, "
-            f"but got {dtypes.from_numpy(target._array.dtype)} instead"
+            f"{name}(): Expected out tensor to have dtype {wanted}, but got {got} instead"
         )
     if "separate" in demands:
         for x in operands:

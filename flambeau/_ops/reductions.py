@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
@@ -18,8 +20,9 @@ from .pointwise import maximum, minimum
 from .promote import HALVES, as_dtype, dtype_of, floating_input, rounded_once
 
 __all__ = [
-    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "logsumexp",
-    "max", "mean", "min", "nanmean", "nansum", "prod", "std", "std_mean", "sum", "var", "var_mean",
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "hash_tensor",
+    "logsumexp", "max", "mean", "min", "nanmean", "nansum", "prod", "std", "std_mean", "sum",
+    "var", "var_mean",
 ]  # fmt: skip
 
 
@@ -250,6 +253,21 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many elements are not zero, over `dim` (all by default)."""
     there = P.convert(P.ne(input, 0), dtype=dtypes.int64.numpy)
     return P.sum(there, dims=reduced_dims(input, dim), keepdim=False)
+
+
+@op(method=True, out=True)
+def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: int = 0) -> Tensor:
+    """The exclusive or over `dim` of the elements' bits, as int64 or float64, in a uint64.
+
+    Raises:
+        RuntimeError: another mode than 0.
+    """
+    if mode != 0:
+        raise RuntimeError(f"hash_tensor: mode must be 0 (XOR_SUM), got {mode}")
+    floating = input._array.dtype.kind in "fV"
+    wide = P.convert(input.detach(), dtype=np.dtype(np.float64 if floating else np.int64))  # type: ignore[attr-defined]
+    bits = P.view_dtype(wide, dtype=np.dtype(np.uint64))
+    return P.xor_all(bits, dims=reduced_dims(input, dim), keepdim=keepdim)
 
 
 def _variance(

@@ -8,11 +8,12 @@ from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
 from .._engine.base.dtypes import dtype
+from .._engine.base.errors import not_supported
 from .._engine.base.shapes import wrap_dim
 from ..return_types import result_type
 from .arguments import as_dtype_argument
 from .declare import op
-from .promote import as_dtype
+from .promote import as_dtype, dtype_of
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "log_softmax", "logcumsumexp", "softmax",
@@ -44,9 +45,6 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """The running log-sum-exp along `dim`."""
     at = wrap_dim(dim, input._array.ndim)
     if input._array.dtype.kind in "iub":
-        from .._engine.base.errors import not_supported
-        from .promote import dtype_of
-
         raise not_supported("logcumsumexp_out_cpu", dtype_of(input))
     return P.logcumsumexp(input, dim=at) if input._array.ndim else P.copy(input, order="K")
 
@@ -74,15 +72,12 @@ def _normalised(name: str, doc: str) -> Any:
     call = getattr(P, name)
 
     def function(input: Tensor, dim: int, dtype: dtype | None = None, **options: Any) -> Tensor:
-        if input._array.ndim and 0 <= dim < input._array.ndim and dtype is None:
-            if input._array.dtype.kind in "fV":
-                return call(input, dim=dim)
+        usual = dtype is None and input._array.dtype.kind in "fV"
+        if usual and 0 <= dim < input._array.ndim:
+            return call(input, dim=dim)
         wanted = as_dtype_argument(name, dtype)
         x = input if wanted is None else as_dtype(input, wanted)
         if x._array.dtype.kind in "iub":
-            from .._engine.base.errors import not_supported
-            from .promote import dtype_of
-
             raise not_supported(f"{name}_lastdim_kernel_impl", dtype_of(x))
         at = wrap_dim(dim, x._array.ndim)
         if x._array.ndim:

@@ -23,7 +23,8 @@ from .shaping import reshape, transpose
 __all__ = [
     "cdist", "cholesky", "cholesky_inverse", "cholesky_solve", "corrcoef", "cov", "cross", "det",
     "dist", "inverse", "logdet", "lu", "lu_solve", "lu_unpack", "matrix_exp", "matrix_power",
-    "norm", "pinverse", "qr", "renorm", "slogdet", "svd", "trace", "triangular_solve",
+    "norm", "pinverse", "qr", "renorm", "slogdet", "svd", "trace", "triangular_solve", "vander",
+    "frobenius_norm", "norm_except_dim", "nuclear_norm",
 ]  # fmt: skip
 
 
@@ -341,3 +342,39 @@ def corrcoef(input: Tensor) -> Tensor:
     spread = power(P.real_part(variance) if variance._array.dtype.kind == "c" else variance, 0.5)
     column = P.slice(spread, index=((0, spread._array.size, 1), None))
     return found / column / spread  # type: ignore[operator]
+
+
+@op(out=True)
+def frobenius_norm(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """The Euclidean norm of all elements over `dim`."""
+    return norms.vector_norm(input, 2, dim or None, keepdim)
+
+
+@op(out=True)
+def nuclear_norm(input: Tensor, dim: Any = (-2, -1), keepdim: bool = False) -> Tensor:
+    """The sum of the singular values of matrices."""
+    return norms.matrix_norm(input, "nuc", dim, keepdim)
+
+
+@op()
+def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
+    """The p-norm of each slice along `dim`, of all elements for dim -1; dimensions are kept."""
+    if dim == -1:
+        return norms.vector_norm(v, pow)
+    return norms.vector_norm(v, pow, tuple(d for d in range(v._array.ndim) if d != dim), True)
+
+
+@op()
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
+    """A Vandermonde matrix of a vector: columns x^(N-1) ... x, 1, or the other way round.
+
+    Raises:
+        RuntimeError: x has not one dimension, or N is negative.
+    """
+    if x._array.ndim != 1:
+        raise RuntimeError("x must be a one-dimensional tensor.")
+    count = x._array.size if N is None else N
+    if count < 0:
+        raise RuntimeError("N must be non-negative.")
+    found = norms.vander(x, count) if count else wrap(np.empty((x._array.size, 0), x._array.dtype))
+    return found if increasing else P.flip(found, dims=(1,))

@@ -7,7 +7,7 @@ from typing import Any
 
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes, state
-from .._ops import pointwise, products
+from .._ops import comparisons, pointwise, products
 from .._ops.declare import OPS, method
 
 
@@ -80,7 +80,7 @@ Tensor.__truediv__ = _lean(pointwise.div, pointwise.divide_tensors)  # type: ign
 for _name, _method in _INPLACE.items():
     setattr(Tensor, f"__i{_name}__", _operand(getattr(Tensor, _method)))
 for _name in ("lt", "le", "gt", "ge"):
-    setattr(Tensor, f"__{_name}__", _operand(getattr(pointwise, _name)))
+    setattr(Tensor, f"__{_name}__", _operand(getattr(comparisons, _name)))
 
 method("__neg__")(pointwise.neg)
 method("__pos__")(pointwise.positive)
@@ -93,14 +93,14 @@ Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]
 @method()
 def __eq__(self: Tensor, other: Any) -> Any:
     if isinstance(other, Tensor) or dtypes.of_scalar(other) is not None:
-        return pointwise.eq(self, other)
+        return comparisons.eq(self, other)
     return NotImplemented
 
 
 @method()
 def __ne__(self: Tensor, other: Any) -> Any:
     if isinstance(other, Tensor) or dtypes.of_scalar(other) is not None:
-        return pointwise.ne(self, other)
+        return comparisons.ne(self, other)
     return NotImplemented
 
 

@@ -30,6 +30,8 @@ def _keep_and_index(a: Aval, **params: object) -> tuple[Aval, Aval]:
 
 for _name in ("sum", "prod", "amax", "amin"):
     declare(_name, "a", "dims keepdim", shape=_reduce)
+# exclusive or of 64-bit integers
+declare("xor_all", "a", "dims keepdim", shape=_reduce)
 for _name in ("any", "all"):
     declare(_name, "a", "dims keepdim", shape=_reduce_to_bool)
 for _name in ("argmax", "argmin"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
-from ..creation import arange, zeros
+from ..creation import zeros
 from ..declare import op
 from ..promote import as_dtype, dtype_of, to_common
+from ..ranges import arange
 from .activations import logsigmoid
 from .shared import (
     INT64,

@@ -10,8 +10,8 @@ from ..._engine.autograd.calls import P
 from ..._engine.autograd.inplace import write_
 from ..._engine.autograd.mode import is_grad_enabled, no_grad
 from ..._engine.autograd.tensor import Tensor
-from ..creation import arange
 from ..declare import op
+from ..ranges import arange
 from .distance import vector_norm
 from .shared import INT64, constant, in_float32
 

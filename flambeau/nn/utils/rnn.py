@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau._engine.base import dtypes
-from flambeau._ops.creation import arange, as_tensor, empty_like, full, tensor
+from flambeau._ops.creation import as_tensor, empty_like, full, tensor
 from flambeau._ops.joining import cat
+from flambeau._ops.ranges import arange
 
 __all__ = [
     "PackedSequence",

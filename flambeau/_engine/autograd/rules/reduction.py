@@ -26,7 +26,7 @@ gradient(
         g - P.exp(out) * P.sum(g, dims=(dim,), keepdim=True) if out._array.ndim else zeros_like(g)
     ),
 )
-no_gradient("any", "all", "argmax", "argmin")
+no_gradient("any", "all", "argmax", "argmin", "xor_all")
 
 
 def _extreme(g: Any, a: Any, out: Any, dims: Any, keepdim: bool) -> Any:
