@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from .._engine.autograd.backward import RETAIN
 from .._engine.autograd.calls import P
 from .._engine.autograd.hooks import RemovableHandle
 from .._engine.autograd.node import Node
@@ -244,4 +245,4 @@ def retain_grad(self: Tensor) -> None:
             held_grad = owner._grad  # a copy: the engine may pass the same gradient on
             owner._grad = P.copy(grad, order="K") if held_grad is None else P.add(held_grad, grad)
 
-    _watchers(self)["retain_grad"] = keep
+    _watchers(self)[RETAIN] = keep

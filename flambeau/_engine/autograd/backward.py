@@ -7,6 +7,7 @@ is a topological order and PyTorch's own, so gradients are summed in the same or
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Container, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from .calls import P, constant_like
 from .mode import mode
 from .node import Node, PrimitiveNode, accumulator, edge_to
 from .tensor import Tensor, storage_of
+
+
+RETAIN = "retain_grad"  # the key of the watcher that fills a result's `.grad`
 
 
 def run(
@@ -108,11 +112,12 @@ class _Task:
             self._finish_leaf(leaf, grad)
 
     def _visit(self, node: Node, grads: list[Tensor | None]) -> None:
-        if node.pre_hooks:
-            grads = _call_pre_hooks(node, grads)
-        self._observe(node, grads)
+        if node.retained or self.results_of:
+            self._observe(node, grads)
         if self.wanted is not None and node in self.results_of and not self._continues(node):
             return
+        if node.pre_hooks:
+            grads = _call_pre_hooks(node, grads)
         results = _apply(node, grads)
         if node.opaque or node.hooks or node.pre_hooks:
             for grad in (*grads, *results):
@@ -123,9 +128,12 @@ class _Task:
             results = _call_hooks(node, results, grads)
         if not self.retain:
             node.release()
+        metas = node.inputs if isinstance(node, PrimitiveNode) else None
         for position, (edge, result) in enumerate(zip(node.edges, results, strict=True)):
             if edge is not None and result is not None:
-                self.send(edge, _fit(node, position, result))
+                if metas is not None:
+                    result = _fit(metas[position], result)
+                self.send(edge, result)
 
     def _observe(self, node: Node, grads: list[Tensor | None]) -> None:
         """Tensor hooks, retained grads and captures at this node's results."""
@@ -133,7 +141,8 @@ class _Task:
             for grad in grads:
                 _mark_seen(grad)
             for index, watchers in node.retained.items():
-                for watch in list(watchers.values()):
+                # whatever the order of registration, `.grad` is what hooks made of it
+                for watch in sorted(watchers.values(), key=lambda w: w is watchers.get(RETAIN)):
                     if grads[index] is not None:
                         replaced = watch(grads[index])
                         if replaced is not None:
@@ -204,11 +213,8 @@ def _leads_to(node: Node, nodes: set[Node], leaves: Container[int]) -> bool:
 
 
 def _apply(node: Node, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
-    if (
-        isinstance(node, PrimitiveNode)
-        and not node.gradient.partial
-        and any(g is None for g in grads)
-    ):
+    missing = grads[0] is None if len(grads) == 1 else any(g is None for g in grads)
+    if missing and isinstance(node, PrimitiveNode) and not node.gradient.partial:
         if not node.out_metas:  # a single result, whose gradient a hook took away
             return (None,) * len(node.edges)
         grads = [
@@ -225,14 +231,13 @@ def _zeros(meta: tuple[tuple[int, ...], np.dtype]) -> Tensor:
     return P.full(shape=meta[0], value=0, dtype=meta[1])
 
 
-def _fit(node: Node, position: int, grad: Tensor) -> Tensor:
+def _fit(meta: tuple[tuple[int, ...], np.dtype], grad: Tensor) -> Tensor:
     """Sum over broadcast dimensions, and drop the imaginary part for a real operand."""
-    if not isinstance(node, PrimitiveNode):
-        return grad
-    shape, dtype = node.inputs[position]
-    if grad._array.shape != shape:
+    shape, dtype = meta
+    array = grad._array
+    if array.shape != shape:
         grad = sum_to(grad, shape)
-    if grad._array.dtype != dtype:
+    if array.dtype is not dtype and array.dtype != dtype:
         if grad._array.dtype.kind == "c" and dtype.kind != "c":
             grad = P.real_part(grad)
         if grad._array.dtype != dtype:
@@ -288,17 +293,17 @@ def _mark_seen(grad: Tensor | None) -> None:
 
 def _mark_fresh(results: Sequence[Tensor | None], grads: list[Tensor | None]) -> None:
     """Results are the engine's own, except gradients passed on to more than one place."""
-    count: dict[int, int] = {}
-    for result in results:
-        if result is not None:
-            count[id(result)] = count.get(id(result), 0) + 1
+    made = [result for result in results if result is not None]
     passed_on = {id(g) for g in grads}
-    for result in results:
-        if result is not None:
-            if count[id(result)] > 1:
-                result._fresh = False
-            elif id(result) not in passed_on:
-                result._fresh = True
+    repeated: set[int] = set()
+    identities = [id(result) for result in made]
+    if len(made) > 1 and len(set(identities)) < len(made):
+        repeated = {i for i, times in Counter(identities).items() if times > 1}
+    for result, identity in zip(made, identities, strict=True):
+        if identity in repeated:
+            result._fresh = False
+        elif identity not in passed_on:
+            result._fresh = True
 
 
 def _detached(grad: Tensor) -> Tensor:

@@ -124,7 +124,7 @@ def record(
 
 def _wrap_view(primitive: Primitive, base: Tensor, result: Any, params: dict) -> Any:
     several = type(result) is tuple
-    outs = tuple(share(base, array) for array in (result if several else (result,)))
+    outs = tuple([share(base, array) for array in result]) if several else (share(base, result),)
     if mode.grad:
         record(primitive, (base,), params, outs)
     for number, out in enumerate(outs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,8 @@ from .tensor import Tensor, share, version_of, wrap
 class FunctionContext:
     """What `forward` leaves for `backward`; users may set attributes of their own."""
 
-    _node: FunctionNode | None = None
+    # weakly, for the node holds the context
+    _node: weakref.ref[FunctionNode] | None = None
     _to_save: tuple = ()
     _saved: tuple | None = None
     _non_differentiable: tuple = ()
@@ -39,9 +41,12 @@ class FunctionContext:
         Raises:
             RuntimeError: the graph was freed, or a saved tensor was changed in place.
         """
-        if self._node is None:
+        if self._node is None:  # still in forward, or nothing to differentiate
             return self._to_save
-        return self._node.unpacked()
+        node = self._node()
+        if node is None:
+            raise freed_error()
+        return node.unpacked()
 
     saved_variables = saved_tensors
 
@@ -68,7 +73,7 @@ class FunctionNode(Node):
         self.function = function
         self.context = context
         self.label = f"{function.__name__}Backward"
-        self.saved: list[tuple[Saved, Edge] | None] = []
+        self.saved: list[tuple[Saved, Edge | int] | None] = []
         self.out_templates: list[Tensor] = []
 
     def save(self, outs: list[Tensor]) -> None:
@@ -78,7 +83,8 @@ class FunctionNode(Node):
             if t is None:
                 self.saved.append(None)
             elif id(t) in own:
-                self.saved.append((saved_result(t), (self, t._output_index)))
+                # a result: the number stands for this node, which may not hold itself
+                self.saved.append((saved_result(t), t._output_index))
             else:
                 self.saved.append(((t, None, None, version_of(t)), edge_to(t)))
         self.context._to_save = ()
@@ -88,9 +94,12 @@ class FunctionNode(Node):
         if self.released:
             raise freed_error()
         return tuple(
-            None if kept is None else unpack(kept[0], self, f"saved tensor {i}", kept[1])
+            None if kept is None else unpack(kept[0], self, f"saved tensor {i}", self._edge(kept[1]))
             for i, kept in enumerate(self.saved)
         )
+
+    def _edge(self, kept: Edge | int) -> Edge:
+        return (self, kept) if isinstance(kept, int) else kept
 
     def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         if self.released:
@@ -234,7 +243,7 @@ def _record(
     node.outputs = len(outs)
     node.out_templates = [_template(o) for o in outs]
     node.save([o for o in outs if isinstance(o, Tensor)])
-    context._node = node
+    context._node = weakref.ref(node)
     return tuple(outs) if several else outs[0]
 
 

@@ -12,6 +12,7 @@ from .calls import P, constant_like
 from .mode import mode
 from .node import Edge, Node, PrimitiveNode, edge_to, saved_result
 from .tensor import Tensor, storage_of
+from .views import replay
 
 
 def check_writable(t: Tensor, value_requires_grad: bool = False) -> None:
@@ -161,7 +162,7 @@ def _rebase(t: Tensor, value: Tensor, before: Edge, overwrites: bool) -> None:
     if base_edge is None and after is None:
         view.version = storage_of(t).version
         return
-    node = CopySlices((base_edge, after), base, view)
+    node = CopySlices((base_edge, after), view.steps)
     base._grad_fn, base._output_index = node, 0
     base._requires_grad, base._plain = True, False
     view.refresh(t)
@@ -219,9 +220,9 @@ class _Overwrite(Node):
 class CopySlices(Node):
     """The history of a base after a write through one of its views."""
 
-    def __init__(self, edges: tuple[Edge, ...], base: Tensor, view: object):
+    def __init__(self, edges: tuple[Edge, ...], steps: tuple):
         super().__init__(edges)
-        self.view = view
+        self.steps = steps  # and not the view, which holds the base, which holds this node
 
     def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         g = grads[0]
@@ -229,10 +230,10 @@ class CopySlices(Node):
             return (None, None)
         if not g._array.flags.c_contiguous:
             g = P.copy(g, order="C")  # the view steps need not fit another layout
-        inside = self.view.replay(g) if self.edges[1] is not None else None  # type: ignore
+        inside = replay(self.steps, g) if self.edges[1] is not None else None
         outside = None
         if self.edges[0] is not None:
             outside = P.copy(g, order="C")
-            region = self.view.replay(outside)  # type: ignore[attr-defined]
+            region = replay(self.steps, outside)
             write_(region, constant_like(region, 0))
         return (outside, P.copy(inside, order="K") if inside is not None else None)

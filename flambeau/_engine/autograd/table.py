@@ -80,12 +80,13 @@ class Gradient:
         """Apply the rules to the gradients of the node's results."""
         if self.joint:
             return tuple(self.functions[0](*_read(node, grads, self.readers[0])))  # type: ignore[misc]
-        return tuple(
-            None if edge is None else function(*_read(node, grads, readers))  # type: ignore[misc]
-            for edge, function, readers in zip(
-                node.edges, self.functions, self.readers, strict=True
-            )
-        )
+        results = []
+        for edge, function, readers in zip(node.edges, self.functions, self.readers, strict=True):
+            if edge is None:
+                results.append(None)
+            else:
+                results.append(function(*_read(node, grads, readers)))  # type: ignore[misc]
+        return tuple(results)
 
 
 GRADIENTS: dict[str, Gradient | None] = {}

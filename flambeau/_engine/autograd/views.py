@@ -15,6 +15,16 @@ from .mode import mode
 from .tensor import Tensor, storage_of
 
 
+def replay(steps: tuple, base: Tensor) -> Tensor:
+    """The view that `steps` make of a base."""
+    from .calls import P
+
+    for name, params, number in steps:
+        made = getattr(P, name)(base, **params)
+        base = made if number is None else made[number]
+    return base
+
+
 class ViewInfo:
     """Base tensor, the view steps from it, and the version its history belongs to."""
 
@@ -54,15 +64,6 @@ class ViewInfo:
             creation = above.creation
         return cls(above.base, (*above.steps, step), version, creation)
 
-    def replay(self, base: Tensor) -> Tensor:
-        """The same view of another base."""
-        from .calls import P
-
-        for name, params, number in self.steps:
-            made = getattr(P, name)(base, **params)
-            base = made if number is None else made[number]
-        return base
-
     def refresh(self, view: Tensor, strict: bool = True) -> None:
         """Bring the view's history up to the version of its memory.
 
@@ -99,7 +100,7 @@ class ViewInfo:
         before = mode.grad
         mode.grad = True
         try:
-            fresh = self.replay(base)
+            fresh = replay(self.steps, base)
         except (ValueError, IndexError, RuntimeError) as error:
             raise _reshaped(view) from error
         finally:

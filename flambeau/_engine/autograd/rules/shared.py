@@ -43,7 +43,8 @@ def filled(x: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
 
 def spread(g: Tensor, shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) -> Tensor:
     """A reduction's gradient, broadcast back over the reduced dimensions."""
-    if not keepdim and len(shape) != g._array.ndim:
+    # a single number needs no dimensions to be spread
+    if not keepdim and g._array.ndim and len(shape) != g._array.ndim:
         kept = tuple(1 if d in dims else size for d, size in enumerate(shape))
         g = P.view(g, shape=kept) if g._array.flags.c_contiguous else _unsqueezed(g, kept)
     return P.expand(g, shape=shape) if g._array.shape != shape else g
