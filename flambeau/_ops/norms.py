@@ -222,7 +222,8 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
         RuntimeError: an unknown driver, or shapes or dtypes that do not fit.
     """
     check_matrix("torch.linalg.lstsq", A, square=False)
-    if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
+    driver = driver or "gelsy"  # as PyTorch on the CPU
+    if driver not in ("gels", "gelsy", "gelsd", "gelss"):
         raise RuntimeError(
             "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
         )
