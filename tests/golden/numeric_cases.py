@@ -14,7 +14,8 @@ def inputs(torch: Any) -> dict[str, Any]:
         count = 1
         for size in shape:
             count *= size
-        return torch.cos(torch.arange(count, dtype=torch.float64) ** 2 * 0.37 + shift).reshape(shape)
+        steps = torch.arange(count, dtype=torch.float64)
+        return torch.cos(steps**2 * 0.37 + shift).reshape(shape)
 
     square = grid(3, 3) + 2 * torch.eye(3, dtype=torch.float64)
     return {
@@ -37,7 +38,23 @@ def inputs(torch: Any) -> dict[str, Any]:
     }
 
 
-_SPECIAL = [f"torch.special.{name}(signed)" for name in ["airy_ai", "bessel_j0", "bessel_j1", "modified_bessel_i0", "modified_bessel_i1", "spherical_bessel_j0"]] + [f"torch.special.{name}(positive)" for name in ["bessel_y0", "bessel_y1", "modified_bessel_k0", "modified_bessel_k1", "scaled_modified_bessel_k0", "scaled_modified_bessel_k1"]] + [f"torch.special.{name}(signed, degrees)" for name in ["chebyshev_polynomial_t", "chebyshev_polynomial_u", "chebyshev_polynomial_v", "chebyshev_polynomial_w", "shifted_chebyshev_polynomial_t", "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v", "shifted_chebyshev_polynomial_w", "hermite_polynomial_h", "hermite_polynomial_he", "laguerre_polynomial_l", "legendre_polynomial_p"]]  # fmt: skip
+_OF_SIGNED = """airy_ai bessel_j0 bessel_j1 modified_bessel_i0 modified_bessel_i1
+spherical_bessel_j0"""
+_OF_POSITIVE = """bessel_y0 bessel_y1 modified_bessel_k0 modified_bessel_k1
+scaled_modified_bessel_k0 scaled_modified_bessel_k1"""
+_POLYNOMIALS = """chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v
+chebyshev_polynomial_w shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u
+shifted_chebyshev_polynomial_v shifted_chebyshev_polynomial_w hermite_polynomial_h
+hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p"""
+_SPECIAL = [
+    f"torch.special.{name}({arguments})"
+    for names, arguments in (
+        (_OF_SIGNED, "signed"),
+        (_OF_POSITIVE, "positive"),
+        (_POLYNOMIALS, "signed, degrees"),
+    )
+    for name in names.split()
+]
 
 FORWARD = [*_SPECIAL, *"""
 torch.special.gammainc(positive, positive + 0.5)
@@ -71,7 +88,7 @@ torch.hash_tensor(whole)
 torch.vander(torch.tensor([1, 2, 3]), 4)
 torch.cov(tall, correction=0, fweights=torch.tensor([1, 2, 0]))
 torch.corrcoef(tall)
-torch.addmv(torch.tensor([1, 2]), torch.ones(2, 2, dtype=torch.int64), torch.tensor([1, 1]), beta=2.9)
+torch.addmv(whole[:2], whole[:4].reshape(2, 2), whole[2:4], beta=2.9)
 torch.square(torch.tensor([True, False]))
 torch.ldexp(half, torch.tensor(2))
 half.mean()
