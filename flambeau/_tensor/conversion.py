@@ -181,7 +181,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Write the elements of `src`, broadcast and converted, into this tensor."""
     if isinstance(src, (bool, int, float, complex)):
-        src = _scalar_for(self, src)
+        src = wrap(np.asarray(src))
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not "
                         f"{src.__class__.__name__}")

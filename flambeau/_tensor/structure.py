@@ -9,6 +9,7 @@ import numpy as np
 
 from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import check_writable
+from .._engine.autograd.mode import is_grad_enabled, set_grad_enabled
 from .._engine.autograd.tensor import Storage, Tensor, mark_requires_grad, storage_of
 from .._engine.base import dtypes
 from .._engine.base.shapes import contiguous_strides
@@ -25,7 +26,11 @@ def _becoming(name: str, view: Callable[..., Tensor]) -> None:
 
     def become(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(self)
-        made = view(_root_of(self), *args, **kwargs)
+        with set_grad_enabled(is_grad_enabled() or self._grad_fn is not None):
+            root = _root_of(self)
+            made = view(root, *args, **kwargs)
+        if root is not self:
+            self._root = root
         storage_of(self).version += 1
         if made._view is not None:
             made._view.version += 1
@@ -41,12 +46,11 @@ def _becoming(name: str, view: Callable[..., Tensor]) -> None:
 
 
 def _root_of(t: Tensor) -> Tensor:
-    """A base that may have views hands its place to a tensor that stays as it is."""
+    """What stays as the base when `t` turns: a twin where `t` may have other views, or `t`."""
     if t._view is not None or t._storage is None or (t._requires_grad and t._grad_fn is None):
         return t
     root = object.__new__(type(t))
     root.__dict__.update(t.__dict__)
-    t._root = root
     return root
 
 
