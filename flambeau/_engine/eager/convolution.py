@@ -14,7 +14,7 @@ from .precision import in_float32
 from .table import rule
 from .windows import add_windows, padded, unpadded, windows
 
-COLUMN_BYTES = 1 << 24
+COLUMN_BYTES = 1 << 20  # what a second-level cache holds, for the product reads them at once
 
 
 def _batches(samples: int, bytes_each: int) -> Iterator[slice]:
@@ -59,6 +59,14 @@ def _convolution(a, weight, *, stride, padding, dilation, groups):
 def _input_grad(output, weight, *, size, stride, padding, dilation, groups):
     kernel, places = weight.shape[2:], output.shape[2:]
     samples, channels = output.shape[0], weight.shape[1]
+    if weight.shape[0] <= 2 * channels * groups and all(s == 1 for s in stride):
+        # as fast as adding windows where there are as many columns, and faster the fewer there are
+        border = tuple(_full_padding(size, places, kernel, padding, dilation))
+        if all(low >= 0 and high >= 0 for low, high in border):
+            turned = _turned(weight, groups)
+            return _convolution(
+                output, turned, stride=stride, padding=border, dilation=dilation, groups=groups
+            )
     rows = channels * prod(kernel)
     filters = weight.reshape(groups, weight.shape[0] // groups, rows).transpose(0, 2, 1)
     whole = tuple(n + low + high for n, (low, high) in zip(size, padding, strict=True))
@@ -71,6 +79,22 @@ def _input_grad(output, weight, *, size, stride, padding, dilation, groups):
         to_front = (*range(3, 3 + len(kernel)), 0, 1, 2, *range(3 + len(kernel), columns.ndim))
         add_windows(out[part], columns.transpose(to_front), stride, dilation)
     return unpadded(out.reshape(samples, groups * channels, *whole), padding)
+
+
+def _full_padding(size, places, kernel, padding, dilation):
+    """The border with which a convolution of the output with stride 1 has the input's size."""
+    for n, t, k, (low, _), d in zip(size, places, kernel, padding, dilation, strict=True):
+        before = d * (k - 1) - low
+        yield before, n + d * (k - 1) - before - t
+
+
+def _turned(weight, groups):
+    """Filters that take outputs back to inputs: turned around, inputs and outputs exchanged."""
+    outputs, channels = weight.shape[0] // groups, weight.shape[1]
+    grouped = weight.reshape(groups, outputs, *weight.shape[1:]).swapaxes(1, 2)
+    # a copy: matmul is slow along negative strides
+    turned = np.flip(grouped, tuple(range(3, grouped.ndim))).copy()
+    return turned.reshape(groups * channels, outputs, *weight.shape[2:])
 
 
 @rule("convolution_weight_grad")
