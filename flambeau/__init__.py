@@ -11,6 +11,7 @@ import importlib
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
+from . import _tensor, autograd, random
 from ._engine.autograd.mode import (
     enable_grad,
     inference_mode,
@@ -25,6 +26,7 @@ from ._engine.base.defaults import get_default_dtype
 from ._engine.base.devices import device, get_default_device
 from ._engine.base.dtypes import (
     bfloat16,
+    bool_ as bool,
     complex64,
     complex128,
     dtype,
@@ -40,7 +42,6 @@ from ._engine.base.dtypes import (
     uint32,
     uint64,
 )
-from ._engine.base.dtypes import bool_ as bool  # noqa: A004
 from ._engine.base.formats import (
     channels_last,
     channels_last_3d,
@@ -57,41 +58,39 @@ from ._engine.base.formats import (
 )
 from ._engine.base.limits import finfo, iinfo
 from ._engine.base.promotion import can_cast, promote_types
-from ._ops.choosing import *  # noqa: F403
-from ._ops.counting import *  # noqa: F403
-from ._ops.comparisons import *  # noqa: F403
-from ._ops.creation import *  # noqa: F403
-from ._ops.differences import *  # noqa: F403
-from ._ops.einsum import *  # noqa: F403
-from ._ops.elementary import *  # noqa: F403
-from ._ops.factories import *  # noqa: F403
-from ._ops.gathering import *  # noqa: F403
-from ._ops.index_along import *  # noqa: F403
-from ._ops.joining import *  # noqa: F403
-from ._ops.low_rank import *  # noqa: F403
-from ._ops.masks import *  # noqa: F403
-from ._ops.pointwise import *  # noqa: F403
-from ._ops.products import *  # noqa: F403
-from ._ops.random import *  # noqa: F403
-from ._ops.ranges import *  # noqa: F403
-from ._ops.rearranging import *  # noqa: F403
-from ._ops.reductions import *  # noqa: F403
-from ._ops.reflections import *  # noqa: F403
-from ._ops.rnn import *  # noqa: F403
-from ._ops.scans import *  # noqa: F403
-from ._ops.sampling import *  # noqa: F403
-from ._ops.shaping import *  # noqa: F403
-from ._ops.sorting import *  # noqa: F403
-from ._ops.special import *  # noqa: F403
-from ._ops.spectral import *  # noqa: F403
-from ._ops.splitting import *  # noqa: F403
-from ._ops.strided import *  # noqa: F403
-from ._ops.vectors import *  # noqa: F403
-from ._ops.windows import *  # noqa: F403
-from ._ops.nn.top_level import *  # noqa: F403
-from . import _tensor  # noqa: F401  isort: skip - attaches Tensor's methods
-from . import autograd, random  # noqa: F401
-from ._tensor.functions import *  # noqa: F403
+from ._ops.choosing import *
+from ._ops.comparisons import *
+from ._ops.counting import *
+from ._ops.creation import *
+from ._ops.differences import *
+from ._ops.einsum import *
+from ._ops.elementary import *
+from ._ops.factories import *
+from ._ops.gathering import *
+from ._ops.index_along import *
+from ._ops.joining import *
+from ._ops.low_rank import *
+from ._ops.masks import *
+from ._ops.nn.top_level import *
+from ._ops.pointwise import *
+from ._ops.products import *
+from ._ops.random import *
+from ._ops.ranges import *
+from ._ops.rearranging import *
+from ._ops.reductions import *
+from ._ops.reflections import *
+from ._ops.rnn import *
+from ._ops.sampling import *
+from ._ops.scans import *
+from ._ops.shaping import *
+from ._ops.sorting import *
+from ._ops.special import *
+from ._ops.spectral import *
+from ._ops.splitting import *
+from ._ops.strided import *
+from ._ops.vectors import *
+from ._ops.windows import *
+from ._tensor.functions import *
 from ._tensor.interop import asarray, from_dlpack, frombuffer, to_dlpack
 from ._tensor.printing import set_printoptions
 from ._tensor.size import Size
@@ -107,13 +106,29 @@ from .random import (
 from .version import __version__
 
 newaxis = None
-half, float, double = float16, float32, float64  # noqa: A001
-short, int, long = int16, int32, int64  # noqa: A001
+half, float, double = float16, float32, float64
+short, int, long = int16, int32, int64
 cfloat, cdouble = complex64, complex128
 
 if TYPE_CHECKING:
-    from . import amp, backends, cpu, cuda, fft, func, linalg, multiprocessing, nn, optim
-    from . import serialization, signal, special, storage, testing, utils
+    from . import (
+        amp,
+        backends,
+        cpu,
+        cuda,
+        fft,
+        func,
+        linalg,
+        multiprocessing,
+        nn,
+        optim,
+        serialization,
+        signal,
+        special,
+        storage,
+        testing,
+        utils,
+    )
     from ._install import install_as_torch
     from .amp import autocast
     from .serialization import load, save

@@ -119,7 +119,8 @@ def _is_view(self: Tensor) -> bool:
 
 
 def _base(self: Tensor) -> Tensor | None:
-    return self._view.base if _is_view(self) else None
+    view = self._view
+    return view.base if view is not None and _is_view(self) else None
 
 
 Tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)  # type: ignore

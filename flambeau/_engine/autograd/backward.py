@@ -19,7 +19,6 @@ from .mode import mode
 from .node import Node, PrimitiveNode, accumulator, edge_to
 from .tensor import Tensor, storage_of
 
-
 RETAIN = "retain_grad"  # the key of the watcher that fills a result's `.grad`
 
 
@@ -144,9 +143,7 @@ class _Task:
                 # whatever the order of registration, `.grad` is what hooks made of it
                 for watch in sorted(watchers.values(), key=lambda w: w is watchers.get(RETAIN)):
                     if grads[index] is not None:
-                        replaced = watch(grads[index])
-                        if replaced is not None:
-                            grads[index] = replaced
+                        grads[index] = _hooked(watch, grads[index])  # type: ignore[arg-type]
         for index, key in self.results_of.get(node, {}).items():
             if grads[index] is not None:
                 _mark_seen(grads[index])
@@ -165,9 +162,7 @@ class _Task:
     def _finish_leaf(self, leaf: Tensor, grad: Tensor) -> None:
         for hook in list((leaf._hooks or {}).values()):
             _mark_seen(grad)
-            replaced = hook(grad)
-            if replaced is not None:
-                grad = replaced
+            grad = _hooked(hook, grad)
         if not self.accumulate:
             self.captured[id(leaf)] = grad
         elif leaf._requires_grad:  # it may have been switched off since
@@ -328,6 +323,27 @@ def implicit_grad(root: Tensor) -> Tensor:
             f"{dtypes.from_numpy(root._array.dtype)}"
         )
     return constant_like(root, 1)
+
+
+def _hooked(hook: Any, grad: Tensor) -> Tensor:
+    """What a tensor hook makes of a gradient.
+
+    Raises:
+        TypeError: it gave something that is no tensor.
+        RuntimeError: it gave a tensor of another shape.
+    """
+    replaced = hook(grad)
+    if replaced is None:
+        return grad
+    if not isinstance(replaced, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(replaced).__name__}'")
+    if replaced._array.shape != grad._array.shape:
+        name = getattr(hook, "__name__", type(hook).__name__)
+        raise RuntimeError(
+            f"hook '{name}' has changed the size of value: from {list(grad._array.shape)} to "
+            f"{list(replaced._array.shape)}"
+        )
+    return replaced
 
 
 def _call_pre_hooks(node: Node, grads: list[Tensor | None]) -> list[Tensor | None]:

@@ -94,7 +94,9 @@ class FunctionNode(Node):
         if self.released:
             raise freed_error()
         return tuple(
-            None if kept is None else unpack(kept[0], self, f"saved tensor {i}", self._edge(kept[1]))
+            None
+            if kept is None
+            else unpack(kept[0], self, f"saved tensor {i}", self._edge(kept[1]))
             for i, kept in enumerate(self.saved)
         )
 

@@ -224,6 +224,9 @@ class CopySlices(Node):
         super().__init__(edges)
         self.steps = steps  # and not the view, which holds the base, which holds this node
 
+    def name(self) -> str:
+        return "torch::autograd::CopySlices"
+
     def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         g = grads[0]
         if g is None:

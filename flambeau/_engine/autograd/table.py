@@ -80,7 +80,7 @@ class Gradient:
         """Apply the rules to the gradients of the node's results."""
         if self.joint:
             return tuple(self.functions[0](*_read(node, grads, self.readers[0])))  # type: ignore[misc]
-        results = []
+        results: list[Any] = []
         for edge, function, readers in zip(node.edges, self.functions, self.readers, strict=True):
             if edge is None:
                 results.append(None)

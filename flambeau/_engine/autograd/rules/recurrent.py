@@ -1,10 +1,15 @@
-"""Gradients of the gates of recurrent cells: the gates are computed anew, not saved."""
+"""Gradients of the gates of recurrent cells: the gates are computed anew, not saved.
+
+One instruction a step, except where the gradients themselves are to be differentiated: then they
+are composed of primitives that have gradients.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..table import joint_gradient
+from ..mode import mode
+from ..table import joint_gradient, no_gradient
 from .shared import P
 
 
@@ -18,6 +23,9 @@ def _parts(t: Any, count: int) -> list[Any]:
 
 def _lstm_gates(gs: Any, x: Any, h: Any, c: Any) -> tuple:
     g_h, g_c = gs
+    if not mode.grad:
+        gates, g_c = P.lstm_gates_grad(g_h, g_c, x, h, c)
+        return gates, gates, g_c
     i, f, g, o = _parts(P.add(x, h), 4)
     i, f, g, o = P.sigmoid(i), P.sigmoid(f), P.tanh(g), P.sigmoid(o)
     squashed = P.tanh(f * c + i * g)
@@ -33,6 +41,8 @@ def _lstm_gates(gs: Any, x: Any, h: Any, c: Any) -> tuple:
 
 
 def _gru_gates(g: Any, x: Any, hidden: Any, h: Any) -> tuple:
+    if not mode.grad:
+        return P.gru_gates_grad(g, x, hidden, h)
     x_r, x_z, x_n = _parts(x, 3)
     h_r, h_z, h_n = _parts(hidden, 3)
     r, z = P.sigmoid(x_r + h_r), P.sigmoid(x_z + h_z)
@@ -46,3 +56,4 @@ def _gru_gates(g: Any, x: Any, hidden: Any, h: Any) -> tuple:
 
 joint_gradient("lstm_gates", _lstm_gates)
 joint_gradient("gru_gates", _gru_gates)
+no_gradient("lstm_gates_grad", "gru_gates_grad")  # which only run where nothing is recorded
