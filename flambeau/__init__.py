@@ -130,7 +130,8 @@ if TYPE_CHECKING:
         utils,
     )
     from ._install import install_as_torch
-    from .amp import autocast
+    from .amp import GradScaler, autocast
+    from .cuda import OutOfMemoryError
     from .serialization import load, save
 
 # Rooms that are imported when first asked for: `import flambeau` alone stays quick.
@@ -140,6 +141,8 @@ _ROOMS = frozenset(
 )
 # Names of the top level that live in such rooms.
 _LODGERS = {
+    "GradScaler": "amp",
+    "OutOfMemoryError": "cuda",
     "autocast": "amp",
     "install_as_torch": "_install",
     "load": "serialization",

@@ -12,7 +12,7 @@ from .._engine.autograd.mode import (
     set_grad_enabled,
 )
 from .._engine.autograd.tensor import Tensor as Variable
-from . import function, functional, graph
+from . import function, functional, grad_mode, graph, variable
 from .differentiate import backward, grad
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 
@@ -26,6 +26,7 @@ __all__ = [
     "function",
     "functional",
     "grad",
+    "grad_mode",
     "gradcheck",
     "gradgradcheck",
     "graph",
@@ -33,4 +34,5 @@ __all__ = [
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "variable",
 ]
