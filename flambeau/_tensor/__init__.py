@@ -1,6 +1,7 @@
 """The Tensor's public face: each file attaches one family of methods to the engine's Tensor."""
 
 from . import (
+    construction,
     conversion,
     functions,
     history,

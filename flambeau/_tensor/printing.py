@@ -79,7 +79,7 @@ def get_printoptions() -> dict[str, Any]:
     return dict(vars(options))
 
 
-class printoptions:  # noqa: N801 - PyTorch's own name
+class printoptions:
     """A context in which tensors print with other settings: arguments as `set_printoptions`."""
 
     def __init__(self, **settings: Any):
@@ -244,10 +244,14 @@ def _suffixes(t: Tensor, shown_size: bool, dtype_known: bool) -> list[str]:
         found.append(f"size={tuple(t._array.shape)}")
     if not dtype_known:
         found.append(f"dtype={dtypes.from_numpy(t._array.dtype)}")
-    if t.grad_fn is not None:  # type: ignore[attr-defined]
-        found.append(f"grad_fn=<{t.grad_fn.name()}>")  # type: ignore[attr-defined]
-    elif t.requires_grad:  # type: ignore[attr-defined]
-        found.append("requires_grad=True")
+    try:
+        if t.grad_fn is not None:  # type: ignore[attr-defined]
+            name = t.grad_fn.name().rpartition("::")[2]  # type: ignore[attr-defined]
+            found.append(f"grad_fn=<{name}>")
+        elif t.requires_grad:  # type: ignore[attr-defined]
+            found.append("requires_grad=True")
+    except RuntimeError:  # a view that has lost its history can still be looked at
+        found.append("grad_fn=<Invalid>")
     return found
 
 
