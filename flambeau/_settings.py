@@ -89,7 +89,7 @@ def set_num_threads(threads: int, /) -> None:
         raise RuntimeError("set_num_threads expects a positive integer")
     _State.threads = threads
     try:
-        import threadpoolctl
+        import threadpoolctl  # type: ignore[import-not-found]
     except ImportError:
         return
     threadpoolctl.threadpool_limits(threads)

@@ -400,11 +400,7 @@ def allclose(
 @op(method=True)
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same shape and elements."""
-    if input._array.dtype != other._array.dtype:
-        raise RuntimeError(
-            f"Expected object of data type {dtype_of(input)} but got data type "
-            f"{dtype_of(other)} for argument 'other' in call to equal"
-        )
+    check_tensor("equal", "other", 2, other)
     if input._array.shape != other._array.shape:
         return False
     return bool((input._array == other._array).all())

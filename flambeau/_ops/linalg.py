@@ -66,11 +66,14 @@ def last_dims(x: Tensor, *, rows: Any = None, columns: Any = None) -> Tensor:
     return P.slice(x, index=(*lead, *pick))
 
 
-def _errors_as(name: str, what: str, call: Any) -> Any:
-    try:
-        return call()
-    except np.linalg.LinAlgError:
-        raise LinAlgError(f"{name}: {what}") from None
+def singular(name: str, what: str, info: np.ndarray) -> LinAlgError:
+    """PyTorch's error: which matrix of a batch, and where `{at}` in it, made LAPACK give up."""
+    flat = info.reshape(-1)
+    found = np.flatnonzero(flat)
+    element = int(found[0]) if found.size else 0
+    where = f"(Batch element {element}): " if info.ndim else ""
+    at = int(flat[element]) if flat.size else 0
+    return LinAlgError(f"{name}: {where}{what.format(at=at)}")
 
 
 @op(namespace=_SPACE, out=True)
@@ -81,11 +84,15 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
         LinAlgError: A is not positive definite.
     """
     check_matrix("linalg.cholesky", A)
-    low = _errors_as(
-        "linalg.cholesky",
-        "The factorization could not be completed because the input is not positive-definite.",
-        lambda: P.cholesky(A),
-    )
+    try:
+        low = P.cholesky(A)
+    except np.linalg.LinAlgError:
+        raise singular(
+            "linalg.cholesky",
+            "The factorization could not be completed because the input is not positive-definite "
+            "(the leading minor of order {at} is not positive-definite).",
+            _cholesky_one_by_one(A)[1],
+        ) from None
     return adjoint(low) if upper else low
 
 
@@ -216,15 +223,18 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
             f"{'AX = B' if left else 'XA = B'} ({A._array.shape[-2]}x{A._array.shape[-1]} and "
             f"{right._array.shape[-2]}x{right._array.shape[-1]})"
         )
-    found = _errors_as(
-        "linalg.solve",
-        "The solver failed because the input matrix is singular.",
-        lambda: (
-            P.solve(A, right)
-            if left
-            else transpose(P.solve(transpose(A, -2, -1), transpose(right, -2, -1)), -2, -1)
-        ),
-    )
+    try:
+        if left:
+            found = P.solve(A, right)
+        else:
+            turned = P.solve(transpose(A, -2, -1), transpose(right, -2, -1))
+            found = transpose(turned, -2, -1)
+    except np.linalg.LinAlgError:
+        raise singular(
+            "torch.linalg.solve",
+            "The solver failed because the input matrix is singular.",
+            _zero_pivots(A),
+        ) from None
     return P.slice(found, index=_first_column(found)) if vector else found
 
 
@@ -239,7 +249,7 @@ def _no_errors(batch: tuple[int, ...]) -> Tensor:
 @op(namespace=_SPACE, out=True)
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
     """`solve` and an int32 tensor that is nonzero where A is singular."""
-    info = P.lu_factor(A.detach())[2]  # type: ignore[attr-defined]
+    info = wrap(_zero_pivots(A))
     if info._array.any() and not check_errors:
         shape = np.broadcast_shapes(A._array.shape[:-2], B._array.shape[:-2])
         blank = np.full((*shape, *B._array.shape[-2:]), np.nan, B._array.dtype)
@@ -273,12 +283,20 @@ def inv(A: Tensor) -> Tensor:
         LinAlgError: it is singular.
     """
     check_matrix("linalg.inv", A)
-    return _errors_as(
-        "linalg.inv",
-        "The diagonal element of the factor is zero, the inversion could not be completed "
-        "because the input matrix is singular.",
-        lambda: _inverse(A),
-    )
+    try:
+        return _inverse(A)
+    except np.linalg.LinAlgError:
+        raise singular(
+            "linalg.inv",
+            "The diagonal element {at} is zero, the inversion could not be completed because the "
+            "input matrix is singular.",
+            _zero_pivots(A),
+        ) from None
+
+
+def _zero_pivots(A: Tensor) -> np.ndarray:
+    """Where the first zero pivot of each matrix is, counted from 1; 0 for nowhere."""
+    return P.lu_factor(A.detach())[2]._array  # type: ignore[attr-defined]
 
 
 def _inverse(A: Tensor) -> Tensor:
@@ -289,7 +307,7 @@ def _inverse(A: Tensor) -> Tensor:
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
     """`inv` and an int32 tensor that is nonzero where A is singular."""
     check_matrix("linalg.inv_ex", A)
-    info = P.lu_factor(A.detach())[2]  # type: ignore[attr-defined]
+    info = wrap(_zero_pivots(A))
     if info._array.any() and not check_errors:
         return result_type("linalg_inv_ex")((A, info))
     return result_type("linalg_inv_ex")((inv(A), info))

@@ -11,7 +11,7 @@ from .._engine.autograd.rules.linalg import permutation
 from .._engine.autograd.tensor import Tensor, wrap
 from ..return_types import result_type
 from .declare import op
-from .linalg import LinAlgError, adjoint, check_matrix, last_dims, solve_triangular
+from .linalg import LinAlgError, adjoint, check_matrix, last_dims, singular, solve_triangular
 from .products import check_same_dtype, matmul
 from .shaping import transpose
 
@@ -41,7 +41,15 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
 @op(namespace=_SPACE, out=True)
 def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
     """L and U in one matrix, and the row exchanges (counted from 1, as LAPACK does)."""
-    factors, pivots, _ = lu_factor_ex(A, pivot=pivot)
+    factors, pivots, info = lu_factor_ex(A, pivot=pivot)
+    if A._array.shape[-1] == A._array.shape[-2] and info._array.any():
+        raise singular(
+            "torch.linalg.lu_factor",
+            "U[{at},{at}] is zero and using it on lu_solve would result in a division by zero. If "
+            "you still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
+            "linalg.lu_factor_ex(A, pivot)",
+            info._array,
+        )
     return result_type("linalg_lu_factor")((factors, pivots))
 
 

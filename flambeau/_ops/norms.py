@@ -13,7 +13,7 @@ from .._engine.base.dtypes import dtype, float32
 from .._engine.base.shapes import wrap_dim, wrap_dims
 from ..return_types import result_type
 from .declare import op
-from .linalg import check_matrix, eigh, inv, svd
+from .linalg import check_matrix, eigh, inv, inv_ex, svd
 from .pointwise import mul, pow as power
 from .products import check_same_dtype, matmul
 from .promote import as_dtype, dtype_of
@@ -178,7 +178,9 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         values = svd(A, False)[1]
         big, small = amax(values, -1), amin(values, -1)
         return P.div(small, big) if p == -2 else P.div(big, small)
-    return mul(matrix_norm(A, p), matrix_norm(inv(A), p))
+    inverse, info = inv_ex(A)
+    found = mul(matrix_norm(A, p), matrix_norm(inverse, p))
+    return P.where(wrap(info._array != 0), math.inf, found) if info._array.any() else found
 
 
 def _tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:

@@ -107,9 +107,19 @@ digamma = unary("digamma", "The derivative of lgamma", **_REAL)
 ceil = unary("ceil", "The least integer not below x", **_STEP)
 floor = unary("floor", "The greatest integer not above x", **_STEP)
 trunc = unary("trunc", "x without its fraction", aliases=("fix",), **_STEP)
-relu = unary("relu", "max(x, 0)", boolean=False, complex_=False)
 arcsin, arccos, arctan = asin, acos, atan
 arcsinh, arccosh, arctanh, fix = asinh, acosh, atanh, trunc
+
+
+@op(method=True, inplace=True, out=True)
+def relu(input: Tensor) -> Tensor:
+    """max(x, 0), elementwise. Raises RuntimeError for bool tensors."""
+    kind = input._array.dtype.kind
+    if kind == "b":
+        raise RuntimeError("Boolean inputs not supported for relu")
+    if kind == "c":
+        raise not_supported("clamp_min_scalar_cpu", dtype_of(input))
+    return P.relu(input)
 
 
 @op(method=True, inplace=True, out=True)
@@ -274,18 +284,21 @@ add_tensors = _binary("add", "add", numbers="both")
 _sub = _binary("sub", "sub", numbers="both")
 
 
-def _scaled(other: Any, alpha: Any) -> Any:
-    """alpha * other, with PyTorch's rule that alpha may not raise the category."""
-    if isinstance(alpha, bool) and not (
-        isinstance(other, Tensor) and other._array.dtype.kind == "b" or isinstance(other, bool)
-    ):
+def _scaled(input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other in the dtype that the whole result will have.
+
+    Raises:
+        RuntimeError: alpha is of a higher category than the result.
+    """
+    target = common_dtype("add", input, other)
+    if isinstance(alpha, bool) and target is not dtypes.bool_:
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if isinstance(alpha, float) and target.category <= dtypes.INTEGER:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
     if isinstance(other, Tensor):
-        if isinstance(alpha, float) and other._array.dtype.kind in "iub":
-            raise RuntimeError(
-                "For integral input tensors, argument alpha must not be a floating point number."
-            )
-        return P.mul(other, number(alpha, dtype_of(other)))
+        return P.mul(as_dtype(other, target), number(alpha, target))
     return other * alpha
 
 
@@ -298,12 +311,12 @@ def _in_half(alpha: Any, other: Any) -> Any:
 
 @rounded_once
 def _add_scaled(input: Any, other: Any, alpha: Any) -> Tensor:
-    return add_tensors(input, _scaled(other, alpha))
+    return add_tensors(input, _scaled(input, other, alpha))
 
 
 @rounded_once
 def _sub_scaled(input: Any, other: Any, alpha: Any) -> Tensor:
-    return _sub(input, _scaled(other, alpha))
+    return _sub(input, _scaled(input, other, alpha))
 
 
 @op(method=True, inplace=True, out=True)
