@@ -42,7 +42,7 @@ def _construct(cls: type, *args: Any, device: Any = None, **options: Any) -> Ten
 
 
 def _of_subclass(cls: type, args: tuple) -> Any:
-    bare = object.__new__(cls)
+    bare: Any = object.__new__(cls)
     if args:
         source = _construct(Tensor, *args)
         bare._array, bare._storage = source._array, source._storage
@@ -54,4 +54,4 @@ def _initialise(self: Tensor, *args: Any, **options: Any) -> None:
 
 
 Tensor.__new__ = staticmethod(_construct)  # type: ignore[assignment, method-assign]
-Tensor.__init__ = _initialise  # type: ignore[method-assign]
+Tensor.__init__ = _initialise  # type: ignore[assignment, method-assign]
