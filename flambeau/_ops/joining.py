@@ -111,7 +111,12 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                 f"and {list(x._array.shape)} at entry {number}"
             )
     at = wrap_dim(dim, len(first) + 1)
-    return _cat([unsqueeze(x, at) for x in listed], at)
+    if at == len(first):
+        return _cat([unsqueeze(x, at) for x in listed], at)
+    # one view of the whole instead of one a tensor
+    if any(x._array.dtype != listed[0]._array.dtype for x in listed):
+        listed = list(to_common("stack", *listed))
+    return P.view(P.cat(*listed, dim=at), shape=(*first[:at], len(listed), *first[at:]))
 
 
 def _stack_along(name: str, grow: Any, dim_of: Any, doc: str) -> Any:

@@ -43,10 +43,14 @@ joint_gradient("split", lambda gs, dim, squeeze: (_joined(gs, dim, squeeze),))
 
 def _joined(gs: Any, dim: int, squeeze: bool) -> Any:
     """The gradients of a split's pieces, side by side."""
-    if squeeze:
-        lead = tuple((0, n, 1) for n in gs[0]._array.shape[:dim])
-        gs = [P.slice(g, index=(*lead, None)) for g in gs]
-    return P.cat(*gs, dim=dim)
+    if not squeeze:
+        return P.cat(*gs, dim=dim)
+    shape = gs[0]._array.shape
+    if dim < len(shape):  # one view of the whole instead of one a piece
+        whole = P.cat(*gs, dim=dim)
+        return P.view(whole, shape=(*shape[:dim], len(gs), *shape[dim:]))
+    lead = tuple((0, n, 1) for n in shape)
+    return P.cat(*[P.slice(g, index=(*lead, None)) for g in gs], dim=dim)
 
 
 def reshaped(g: Any, shape: tuple[int, ...]) -> Any:
