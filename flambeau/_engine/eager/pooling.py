@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from .precision import in_float32
-from .table import rule
+from .table import RULES, rule
 from .windows import add_windows, offsets, padded, windows
+
+_where = RULES["where"]
 
 
 @rule("windows")
@@ -58,15 +60,17 @@ def _max_pool(a, *, kernel, stride, padding, dilation, places):
     has_nan = a.dtype.kind == "f" and bool(np.isnan(a.max(initial=0)))
     best = np.full(found.shape[rank:], lowest, a.dtype)
     index = _first_valid(size, kernel, stride, padding, dilation, places)
-    index = np.broadcast_to(index, best.shape).copy()
+    # steps inside a window are small numbers, which are chosen among faster
+    narrow = np.int32 if prod(size) < 1 << 31 else np.int64
+    index = np.broadcast_to(index.astype(narrow), best.shape)
     for offset in offsets(kernel):
         value = found[offset]
         wins = value > best
         if has_nan:
             wins |= np.isnan(value)
-        np.copyto(best, value, where=wins)
+        best = _where(wins, value, best)
         jump = sum(o * d * step for o, d, step in zip(offset, dilation, steps, strict=True))
-        np.copyto(index, jump, where=wins)
+        index = _where(wins, jump, index)
     return best, index + _corners(stride, padding, places, steps)
 
 
