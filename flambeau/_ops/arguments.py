@@ -30,8 +30,8 @@ def integer(op: str, name: str, value: Any) -> int:
     """
     if type(value) is int:
         return value
-    if isinstance(value, bool):
-        return int(value)
+    if isinstance(value, bool):  # an int in Python, and none to PyTorch
+        raise argument_type_error(op, name, 1, "int", value)
     try:
         return operator.index(value)
     except TypeError:
