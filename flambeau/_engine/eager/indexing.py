@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -40,7 +40,10 @@ def _at_least_1d(a, index, source=None):
 @rule("gather")
 def _gather(a, index, *, dim):
     wide, at = _at_least_1d(a, index)
-    return wide[_along(wide, dim, at)].reshape(index.shape)
+    where = _along(wide, dim, at)
+    if not wide.flags.c_contiguous:
+        return wide[where].reshape(index.shape)
+    return wide.reshape(-1).take(_flat(wide.shape, where)).reshape(index.shape)
 
 
 def _scattered(a, index, source, dim, put):
@@ -78,25 +81,33 @@ def _flat_positions(shape, at):
     Raises:
         IndexError: a position lies outside its dimension.
     """
+    at = list(at)
     for dim, positions in enumerate(at):
         if isinstance(positions, np.ndarray) and positions.size:
             low, high = positions.min(), positions.max()
+            if low < 0:
+                at[dim] = np.where(positions < 0, positions + shape[dim], positions)
             if low < -shape[dim] or high >= shape[dim]:
                 raise IndexError(
                     f"index {high if high >= shape[dim] else low} is out of bounds for axis {dim} "
                     f"with size {shape[dim]}"
                 )
     if len(at) == len(shape) and all(isinstance(i, np.ndarray) for i in at):
-        flat: Any = 0
-        for size, positions in zip(shape, at, strict=True):
-            flat = flat * size + np.where(positions < 0, positions + size, positions)
-        return flat
+        return _flat(shape, at)
     if isinstance(at[0], np.ndarray) and not any(isinstance(i, np.ndarray) for i in at[1:]):
-        first = np.where(at[0] < 0, at[0] + shape[0], at[0])  # whole rows
-        inner = int(np.prod(shape[1:]))
-        flat = first[..., None] * inner + np.arange(inner)
-        return flat.reshape(*first.shape, *shape[1:])
-    return np.arange(int(np.prod(shape))).reshape(shape)[at]
+        inner = int(np.prod(shape[1:]))  # whole rows
+        flat = (at[0] * inner)[..., None] + np.arange(inner)
+        return flat.reshape(*at[0].shape, *shape[1:])
+    return np.arange(int(np.prod(shape))).reshape(shape)[tuple(at)]
+
+
+def _flat(shape, at):
+    """Row-major positions of elements that have a (non-negative) index in every dimension."""
+    flat, step = at[-1], shape[-1]
+    for size, positions in zip(shape[-2::-1], at[-2::-1], strict=True):
+        flat = positions * step + flat
+        step *= size
+    return flat
 
 
 _ACCUMULATE = {
