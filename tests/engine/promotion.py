@@ -9,6 +9,7 @@ DTYPES = (
     "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128"
 ).split()
 NUMBERS = {"bool": True, "int": 3, "float": 1.5, "complex": 1 + 2j}
+REDUCTIONS = "sum prod mean cumsum exp abs neg square floor sigmoid argmax any all std"
 OPS = "add mul div true_divide eq remainder pow where maximum add_ mul_ div_ copy_ cat".split()
 
 
@@ -42,12 +43,14 @@ def table(torch: Any) -> dict[str, list[str]]:
                 "0-dim": [] if op == "cat" else [t[0] for t in tensors.values()],
                 "number": [] if op in ("maximum", "cat") else NUMBERS.values(),
             }.items():
-                row = [_outcome(torch, lambda a=a, b=b: _call(torch, op, a, b)) for b in others]
+                row = [
+                    _outcome(torch, lambda a=a, b=b, op=op: _call(torch, op, a, b)) for b in others
+                ]
                 if row:
                     found[f"{op} {name} {kind}"] = " ".join(row)
     for name in DTYPES:
         a = tensors[name]
-        for op in "sum prod mean cumsum exp abs neg square floor sigmoid argmax any all std".split():
+        for op in REDUCTIONS.split():
             call = lambda op=op, a=a: getattr(a, op)(0) if op == "cumsum" else getattr(a, op)()
             found[f"{op} {name}"] = _outcome(torch, call)
     return found

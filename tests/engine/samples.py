@@ -102,9 +102,15 @@ def matrix(dtype: type = float) -> np.ndarray:
 
 SAMPLES: dict[str, list[Sample]] = {}
 
-for _name in ["exp", "expm1", "exp2", "sin", "cos", "sinh", "cosh", "tanh", "asinh", "sigmoid", "square", "neg", "conj"]:
+for _name in [
+    "exp", "expm1", "exp2", "sin", "cos", "sinh", "cosh", "tanh", "asinh", "sigmoid", "square",
+    "neg", "conj",
+]:  # fmt: skip
     SAMPLES[_name] = _both()
-for _name in ["abs", "sign", "ceil", "floor", "trunc", "rint", "tan", "atan", "relu", "erf", "erfc", "erfcx", "ndtr", "log_ndtr", "i0", "i0e", "i1", "i1e"]:
+for _name in [
+    "abs", "sign", "ceil", "floor", "trunc", "rint", "tan", "atan", "relu", "erf", "erfc",
+    "erfcx", "ndtr", "log_ndtr", "i0", "i0e", "i1", "i1e",
+]:  # fmt: skip
     SAMPLES[_name] = _one(real)
 for _name in ["log", "log1p", "log2", "log10", "sqrt", "rsqrt", "reciprocal"]:
     SAMPLES[_name] = [Sample((positive(2, 2),)), Sample((complex_(2),))]
@@ -243,16 +249,16 @@ for _dtype in (float, complex):
 
 def _size(vectors: Any) -> Any:
     """|v|^2 elementwise: the same for every choice of signs or phases."""
-    return P.real_part(P.mul(vectors, P.conj(vectors))) if _is_complex(vectors) else P.square(vectors)
-
-
-def _is_complex(t: Any) -> bool:
-    return t._array.dtype.kind == "c"
+    if vectors._array.dtype.kind != "c":
+        return P.square(vectors)
+    return P.real_part(P.mul(vectors, P.conj(vectors)))
 
 
 # --- layers
 _WINDOW = {"stride": (2,), "padding": ((1, 0),), "dilation": (1,), "groups": 2}
-_TAPS = Taps.rows(3, [(integers(0, 1), np.array([0.25, 0.75])), (integers(2, 0), np.array([1.0, 2.0]))])
+_TAPS = Taps.rows(
+    3, [(integers(0, 1), np.array([0.25, 0.75])), (integers(2, 0), np.array([1.0, 2.0]))]
+)
 _TARGET = {"reduction": "mean", "ignore_index": -100}
 SAMPLES |= {
     "linear": [

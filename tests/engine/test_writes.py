@@ -145,6 +145,17 @@ def test_views_survive_their_base_turning_in_place():
     assert w.grad.tolist() == [[6, 6, 6], [20, 20, 20]]
 
 
+def test_a_tensor_may_be_overwritten_by_a_view_of_itself():
+    w = flambeau.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    x = w * 1
+    column = x[:, 1]
+    x.copy_(column)
+    assert x.tolist() == [[2, 4], [2, 4]]
+    (x.sum() + column.sum()).backward()
+    # x = [[b, d], [b, d]] and its second column is [d, d]
+    assert w.grad.tolist() == [[0, 2], [0, 4]]
+
+
 @pytest.mark.parametrize("write", ["add_", "mul_", "sub_", "div_", "copy_"])
 def test_writes_through_views_equal_their_out_of_place_forms(write):
     def parts(make):

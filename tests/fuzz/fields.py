@@ -8,9 +8,15 @@ from typing import Any
 
 from .grammar import REDUCTIONS
 
-DTYPES = ["float32", "float32", "float32", "float64", "float64", "int64", "int64", "bool", "complex64", "float16", "bfloat16", "int32", "uint8"]
+DTYPES = [
+    "float32", "float32", "float32", "float64", "float64", "int64", "int64", "bool",
+    "complex64", "float16", "bfloat16", "int32", "uint8",
+]  # fmt: skip
 NUMBERS = ["0", "1", "-1", "2", "3", "0.5", "-1.5", "2.0", "True"]
-SHAPES = [(), (1,), (2,), (3,), (4,), (2, 2), (2, 3), (3, 3), (3, 1), (1, 2), (2, 1, 3), (2, 2, 2), (0,), (2, 0)]  # fmt: skip
+SHAPES = [
+    (), (1,), (2,), (3,), (4,), (2, 2), (2, 3), (3, 3), (3, 1), (1, 2), (2, 1, 3), (2, 2, 2), (0,),
+    (2, 0),
+]  # fmt: skip
 FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -118,7 +124,9 @@ class Fields:
         return self.random.randrange(-1, max(self._size(), 1))
 
     def _k(self) -> int:
-        return self.random.randrange(0 if self.random.random() < 0.1 else 1, self._size() + 1) if self._size() else 0
+        size = self._size()
+        least = 0 if self.random.random() < 0.1 else 1
+        return self.random.randrange(least, size + 1) if size else 0
 
     def _step(self) -> int:
         return self.random.randrange(1, 3)
@@ -230,9 +238,16 @@ class Fields:
         picks = [self.random.randrange(n) for _ in range(self.random.randrange(1, 4))] if n else []
         return f"torch.tensor({picks}, dtype=torch.int64)"
 
+    def _distinct(self) -> str:
+        # a position written to twice has no slope that PyTorch, or anyone, agrees with
+        n = self.first.shape[0] if self.first.dim() else 0
+        picks = self.random.sample(range(n), min(n, 2))
+        return f"torch.tensor({picks}, dtype=torch.int64)"
+
     def _index0(self) -> str:
         n = self.first.numel()
-        return f"torch.tensor({[self.random.randrange(n) for _ in range(2)] if n else []}, dtype=torch.int64)"
+        picks = [self.random.randrange(n) for _ in range(2)] if n else []
+        return f"torch.tensor({picks}, dtype=torch.int64)"
 
     def _index_k(self) -> str:
         k, n = int(self._field("k")), self._size()

@@ -9,13 +9,32 @@ new name, and a few more in `fields.py`.
 
 from __future__ import annotations
 
-POINTWISE = ["exp", "sin", "cos", "tanh", "sigmoid", "abs", "neg", "relu", "sqrt", "square", "log", "reciprocal", "clone", "floor", "sign", "round", "trunc", "logical_not", "isnan", "expm1", "log1p", "rsqrt", "ceil", "isfinite", "atan", "erf", "positive", "contiguous", "bool"]
-POINTWISE_2 = ["add", "sub", "mul", "div", "maximum", "minimum", "eq", "lt", "ge", "ne", "fmod", "remainder", "atan2", "logical_and", "logical_or", "true_divide", "fmax"]
-IN_PLACE = ["exp", "sin", "tanh", "sigmoid", "abs", "neg", "relu", "sqrt", "square", "zero", "floor", "cos", "sign", "round", "reciprocal"]
+POINTWISE = [
+    "exp", "sin", "cos", "tanh", "sigmoid", "abs", "neg", "relu", "sqrt", "square", "log",
+    "reciprocal", "clone", "floor", "sign", "round", "trunc", "logical_not", "isnan", "expm1",
+    "log1p", "rsqrt", "ceil", "isfinite", "atan", "erf", "positive", "contiguous", "bool",
+]  # fmt: skip
+POINTWISE_2 = [
+    "add", "sub", "mul", "div", "maximum", "minimum", "eq", "lt", "ge", "ne", "fmod",
+    "remainder", "atan2", "logical_and", "logical_or", "true_divide", "fmax",
+]  # fmt: skip
+IN_PLACE = [
+    "exp", "sin", "tanh", "sigmoid", "abs", "neg", "relu", "sqrt", "square", "zero", "floor",
+    "cos", "sign", "round", "reciprocal",
+]  # fmt: skip
 IN_PLACE_2 = ["add", "sub", "mul", "div", "copy", "add", "mul", "copy", "remainder", "fmod"]
-REDUCTIONS = ["sum", "mean", "prod", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp", "std", "var"]
+REDUCTIONS = [
+    "sum", "mean", "prod", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp", "std",
+    "var",
+]  # fmt: skip
 
-NEW = ["{new} = {tensor}", "{new} = {tensor}", "{new} = torch.arange({n}.)", "{new} = {leaf_tensor}"]
+WITH_NUMBER = ["add", "sub", "mul", "div", "eq", "lt", "ge", "ne", "fmod", "remainder"]
+NEW = [
+    "{new} = {tensor}",
+    "{new} = {tensor}",
+    "{new} = torch.arange({n}.)",
+    "{new} = {leaf_tensor}",
+]
 VIEWS = [
     "{new} = {a}[{basic}]",
     "{new} = {a}[{basic}]",
@@ -83,7 +102,7 @@ WRITES = [
     "{a}.masked_scatter_({mask}, {w}.flatten().repeat(20))",
     "{a}.cumsum_({d})",
     "{a}.tril_()",
-    "{a}.copy_({a}) if False else torch.add({w}.expand_as({a}), {s}, out={a})",
+    "torch.add({a}, {w}, out={a})",
 ]
 READS = [
     "{new} = {a}[{x}]",
@@ -146,7 +165,7 @@ TAPE = [
     "{new} = torch.autograd.grad({r}.sum(), {r}, retain_graph=True)[0] * 1",
     "{new} = torch.autograd.grad({r}.sum(), {q}, retain_graph=True, allow_unused=True)[0] * 1",
     "{new} = torch.autograd.grad(({r} ** 3).sum(), {leaf}, create_graph=True)[0] * 1",
-    "{new} = torch.autograd.grad(({r} ** 3).sum(), {q}, create_graph=True, allow_unused=True)[0] * 1",
+    "{new} = torch.autograd.grad({r}.square().sum(), {q}, create_graph=True)[0] * 1",
     "{r}.abs().sum().backward(retain_graph=True)",
     "{r}.retain_grad()",
     "{leaf}.grad = None",
@@ -162,8 +181,8 @@ FAMILIES: list[tuple[int, list[str]]] = [
     (9, VIEWS),
     (5, [f"{{new}} = {{a}}.{name}()" for name in POINTWISE]),
     (4, [f"{{new}} = {{a}}.{name}({{b}})" for name in POINTWISE_2]),
-    (2, [f"{{new}} = {{a}}.{name}({{s}})" for name in POINTWISE_2 if name[:2] not in ("fm", "ma", "mi", "at", "lo")]),
-    (1, ["{new} = {s} - {a}", "{new} = {s} / {a}", "{new} = {a} ** 2", "{new} = {s} ** {a}", "{new} = {a} ** {s}"]),
+    (2, [f"{{new}} = {{a}}.{name}({{s}})" for name in WITH_NUMBER]),
+    (1, ["{new} = {s} - {a}", "{new} = {s} / {a}", "{new} = {a} ** 2", "{new} = {s} ** {a}"]),
     (4, [f"{{a}}.{name}_()" for name in IN_PLACE]),
     (5, [f"{{a}}.{name}_({{w}})" for name in IN_PLACE_2]),
     (2, [f"{{a}}.{name}_({{s}})" for name in IN_PLACE_2 if name != "copy"]),
@@ -172,3 +191,17 @@ FAMILIES: list[tuple[int, list[str]]] = [
     (6, SHAPES),
     (6, TAPE),
 ]  # fmt: skip
+
+# Lines whose results have slopes everywhere, for float64 tensors that stay small.
+SMOOTH: list[tuple[int, list[str]]] = [
+    (6, VIEWS[:13] + ["{new} = {a}.permute({permutation})", "{new} = {a}.movedim({d}, {e})"]),
+    (3, ["{new} = {a}.sin()", "{new} = {a}.tanh()", "{new} = {a} * {b}", "{new} = {a} + {b}"]),
+    (3, ["{new} = {a}.clone()", "{new} = {a} * 0.5", "{new} = {a}.sum({d})"]),
+    (2, ["{new} = torch.stack([{a}, {a}], {d})", "{new} = {a} @ {a}.transpose(-1, -2)"]),
+    (2, ["{new} = {a}[{index}]", "{new} = {a}.softmax({d})", "{new} = {a}.cumsum({d})"]),
+    (6, ["{a}.sin_()", "{a}.mul_(0.5)", "{a}.add_({w})", "{a}.mul_({w})", "{a}.copy_({w})"]),
+    (6, ["{a}[{basic}] *= 2", "{a}[{basic}] = 0.25", "{a}[{basic}] = {a}[{basic}].sin()"]),
+    (2, ["{a}[{distinct}] = {w}[{distinct}]", "{a}.t().mul_(0.5)"]),
+    (2, ["{a}.diagonal(0, {d}, {e}).sin_()"]),
+    (3, ["{a}.t_()", "{a}.unsqueeze_({d})", "{a}.squeeze_()", "{a}.zero_()", "{a}.tril_()"]),
+]

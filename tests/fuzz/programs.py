@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from .fields import Fields
-from .grammar import FAMILIES, NEW
+from .grammar import FAMILIES, NEW, SMOOTH
 
 LARGEST = 300  # elements
 _WEIGHTS = [weight for weight, _ in FAMILIES]
@@ -68,6 +68,26 @@ def program(random: Random, torch: Any, length: int) -> list[str]:
     for number in range(length):
         lines.append(next_line(random, machine, number))
         machine.run(lines[-1])
+    return lines
+
+
+def smooth_program(random: Random, torch: Any, values: Any, length: int) -> list[str]:
+    """A program on `v0`, without errors, whose results can be differentiated by differences."""
+    weights = [weight for weight, _ in SMOOTH]
+    lines: list[str] = []
+    machine = Machine(torch)
+    for number in range(1, length + 1):
+        machine.names["v0"] = torch.tensor(values, dtype=torch.float64).requires_grad_()
+        for line in lines:
+            machine.run(line)
+        family = random.choices(SMOOTH, weights)[0][1]
+        try:
+            line = Fields(random, machine.tensors, f"v{number}").fill(random.choice(family))
+        except LookupError:
+            continue
+        if not machine.run(line):
+            lines.append(line)
+        machine = Machine(torch)
     return lines
 
 

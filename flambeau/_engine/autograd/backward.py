@@ -243,11 +243,13 @@ def _fit(meta: tuple[tuple[int, ...], np.dtype], grad: Tensor) -> Tensor:
 def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Undo a broadcast: sum over the dimensions that were added or stretched."""
     lead = grad._array.ndim - len(shape)
-    dims = tuple(range(lead)) + tuple(
+    added = tuple(range(lead))
+    stretched = tuple(
         d + lead for d, size in enumerate(shape) if size == 1 and grad._array.shape[d + lead] != 1
     )
-    if dims:
-        grad = P.sum(grad, dims=dims, keepdim=True)
+    if not stretched:  # a bias, most often
+        return P.sum(grad, dims=added, keepdim=False) if lead else grad
+    grad = P.sum(grad, dims=added + stretched, keepdim=True)
     return P.view(grad, shape=shape) if lead else grad
 
 

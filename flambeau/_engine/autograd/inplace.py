@@ -101,13 +101,15 @@ def write_(t: Tensor, value: Tensor, *, op: str = "copy_", checked: bool = False
         if not can_cast(found, wanted):
             raise cast_error(found, wanted)
     plain = (t._plain and value._plain) or not mode.grad
-    before = None if plain else edge_to(t)
+    if not plain:  # before the memory changes: the value may be a view of it
+        before, written = edge_to(t), _as_written(t, value)
+        after = edge_to(written)
     if t._device is CPU:
         _copy(target, source, one_value=op in ("fill_", "zero_"))
     storage = storage_of(t)
     storage.version += 1
     if not plain:
-        _rebase(t, value, before, overwrites=op == "copy_")
+        _rebase(t, written, (before, after), made=written is value, overwrites=op == "copy_")
     return t
 
 
@@ -144,18 +146,27 @@ def _copy(target: np.ndarray, source: np.ndarray, one_value: bool = False) -> No
         np.copyto(target, source, casting="unsafe")
 
 
-def _rebase(t: Tensor, value: Tensor, before: Edge, overwrites: bool) -> None:
-    """Give t the history of the value written into it.
+def _rebase(
+    t: Tensor, written: Tensor, edges: tuple[Edge, Edge], *, made: bool, overwrites: bool
+) -> None:
+    """Give t the history of what was written into it; `edges` lead to t's old one and to that.
 
     With `overwrites` the value is not made from t, whose old history gets a gradient of zero.
+    `made`: `written` is the value itself, and not a conversion of it.
     """
-    after = edge_to(_as_written(t, value))
+    before, after = edges
     view = t._view
     if view is None:
         if after is None and before is None:
             return
-        forgets = before is not None and (overwrites or after is None)
-        _adopt(t, value, _Overwrite((before, after)) if forgets else None)
+        if before is not None and (overwrites or after is None):
+            t._grad_fn, t._output_index = _Overwrite(edges), 0
+        elif made and written._grad_fn is not None and written._view is None:
+            t._grad_fn, t._output_index = written._grad_fn, written._output_index
+            _save_written(t, written, t._grad_fn)
+        else:
+            t._grad_fn, t._output_index = _Overwrite((None, after)), 0
+        t._requires_grad, t._plain = True, False
         return
     base = view.base
     base_edge = edge_to(base)
@@ -170,27 +181,13 @@ def _rebase(t: Tensor, value: Tensor, before: Edge, overwrites: bool) -> None:
 
 def _as_written(t: Tensor, value: Tensor) -> Tensor:
     """`value` in t's dtype and shape, differentiably."""
-    if not value._requires_grad:
+    if edge_to(value) is None:
         return value
     if value._array.dtype != t._array.dtype:
         value = P.convert(value, dtype=t._array.dtype)
     if value._array.shape != t._array.shape:
         value = P.expand(value, shape=t._array.shape)
     return value
-
-
-def _adopt(t: Tensor, value: Tensor, node: Node | None) -> None:
-    if node is None:
-        written = _as_written(t, value)
-        if written._grad_fn is None or written is not value or value._view is not None:
-            written = P.alias(written)
-        node, index = written._grad_fn, written._output_index
-        if written is value:
-            _save_written(t, value, node)
-    else:
-        index = 0
-    t._grad_fn, t._output_index = node, index
-    t._requires_grad, t._plain = True, False
 
 
 def _save_written(t: Tensor, value: Tensor, node: Node | None) -> None:
@@ -211,7 +208,9 @@ class _Overwrite(Node):
         g = grads[0]
         if g is None:
             return (None, None)
-        return (constant_like(g, 0), None if self.edges[1] is None else g)
+        before, after = self.edges
+        zero = None if before is None else constant_like(g, 0)
+        return (zero, None if after is None else g)
 
     def name(self) -> str:
         return self.label or "CopyBackwards"

@@ -15,7 +15,7 @@ from .views import reshaped
 # the engine sums the bias's gradient over the rows
 gradient(
     "linear",
-    lambda g, weight: P.linear(g, transposed(weight), None),
+    lambda g, weight: _linear_input(g, weight),
     lambda g, a: _linear_weight(g, a),
     lambda g: g,
 )
@@ -26,6 +26,12 @@ gradient(
     ),
     None,
 )
+
+
+def _linear_input(g: Any, weight: Any) -> Any:
+    if g._array.ndim == 2:
+        return P.matmul(g, conj(weight))
+    return P.linear(g, transposed(weight), None)
 
 
 def _linear_weight(g: Any, a: Any) -> Any:
