@@ -119,6 +119,7 @@ if TYPE_CHECKING:
         fft,
         func,
         linalg,
+        masked,
         multiprocessing,
         nn,
         optim,
@@ -136,8 +137,8 @@ if TYPE_CHECKING:
 
 # Rooms that are imported when first asked for: `import flambeau` alone stays quick.
 _ROOMS = frozenset(
-    "amp backends cpu cuda fft func linalg multiprocessing nn optim serialization signal special "
-    "storage testing utils return_types torch_version types version".split()
+    "amp backends cpu cuda fft func linalg masked multiprocessing nn optim return_types "
+    "serialization signal special storage testing torch_version types utils version".split()
 )
 # Names of the top level that live in such rooms.
 _LODGERS = {

@@ -113,6 +113,11 @@ torch.aminmax(cube, dim=1)
 torch.nanmean(torch.tensor([1.0, float("nan"), 4.0]))
 torch.count_nonzero(whole, 0)
 torch.fft.fftfreq(5, 0.1)
+torch.constant_pad_nd(whole, (1, -2), 7)
+torch.masked.sum(whole, 0, mask=whole > 1)
+torch.masked.amax(whole, mask=whole < -1)
+torch.masked.argmin(cube, 1, mask=cube > 0.2)
+torch.masked.median(cube, 1, mask=cube > 0)
 """.strip().splitlines()]  # fmt: skip
 
 # lines with the names of the inputs that gradients are wanted for
@@ -176,4 +181,10 @@ torch.logsumexp(cube, (0, 1)) @ cube
 torch.amax(cube.round(), 1) @ cube
 torch.renorm(tall, 2, 0, 1.0) @ tall
 torch.nextafter(signed, signed.flip(0)) @ signed
+torch.masked.mean(cube, 1, mask=cube > -0.9) @ cube
+torch.masked.std(tall, 0, mask=tall < 0.9) @ tall
+torch.masked.softmax(tall, 1, mask=tall < 0.9) @ tall
+torch.masked.logsumexp(cube, (0, 2), mask=cube > 0) @ cube
+torch.masked.normalize(tall, 2.0, 1, mask=tall < 0.9) @ tall
+torch.masked.cumprod(tall, 1, mask=tall < 0.9) @ tall
 """.strip().splitlines()]  # fmt: skip

@@ -148,3 +148,9 @@ def _taps(mode: str, size: int, low: int, high: int) -> Taps:
     kept = size - cut + min(high, 0) if mode == "circular" else size
     places = np.arange(-low - cut, size - cut + high)
     return Taps(size, _POSITIONS[mode](places, kept) + cut, None, np.arange(len(places)))
+
+
+@op(label="ConstantPadNdBackward0")
+def constant_pad_nd(input: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
+    """`nn.functional.pad` with a constant."""
+    return _constant(input, _widths(input, pad), value)
