@@ -60,7 +60,7 @@ class Fields:
         return self.chosen[name]
 
     def _pick(self, fits: Any) -> str:
-        names = [n for n, t in self.tensors.items() if fits(t)]
+        names = [n for n, t in self.tensors.items() if _holds(fits, t)]
         if not names:
             raise LookupError
         recent = names[-4:] if self.random.random() < 0.5 else names
@@ -260,6 +260,13 @@ class Fields:
         shape = tuple(self.first.shape)
         start = self.random.randrange(3)
         return f"((torch.arange({self.first.numel()}) + {start}) % {max(n, 1)}).reshape({shape})"
+
+
+def _holds(fits: Any, t: Any) -> bool:
+    try:
+        return fits(t)
+    except RuntimeError:  # a view that has lost its history answers no question about it
+        return False
 
 
 def broadcasts(a: Any, b: Any) -> tuple[int, ...] | None:
