@@ -172,9 +172,12 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     if approximate == "none":
         cumulative = P.mul(P.add(P.erf(P.mul(input, math.sqrt(0.5))), 1.0), 0.5)
     elif approximate == "tanh":
-        cube = P.mul(P.mul(input, input), input)
-        inner = P.mul(P.add(input, P.mul(cube, 0.044715)), math.sqrt(2 / math.pi))
-        cumulative = P.mul(P.add(P.tanh(inner), 1.0), 0.5)
+        # nothing but the latest has a name: memory let go at once is used again at once
+        inner = P.mul(P.mul(P.mul(input, input), input), 0.044715)
+        inner = P.mul(P.add(input, inner), math.sqrt(2 / math.pi))
+        cumulative = P.tanh(inner)
+        del inner
+        cumulative = P.mul(P.add(cumulative, 1.0), 0.5)
     else:
         raise RuntimeError("approximate argument must be either none or tanh.")
     return P.mul(input, cumulative)
@@ -207,8 +210,11 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 def _softplus(x: Tensor) -> Tensor:
     """log(1 + e^x) = max(x, 0) + log1p(e^-|x|), written so that its gradient is a sigmoid."""
     positive = P.gt(x, 0)
+    # one name for all the steps: memory let go at once is used again at once
     shrinking = P.where(positive, P.neg(x), x)
-    return P.add(P.where(positive, x, 0), P.log1p(P.exp(shrinking)))
+    shrinking = P.exp(shrinking)
+    shrinking = P.log1p(shrinking)
+    return P.add(P.where(positive, x, 0), shrinking)
 
 
 @op(namespace="nn.functional", out=True)
