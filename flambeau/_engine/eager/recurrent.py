@@ -12,8 +12,9 @@ _sigmoid = RULES["sigmoid"]
 
 def _lstm_activated(x, h, size):
     gates = x + h
-    i, f, o = (_sigmoid(gates[..., k * size : (k + 1) * size]) for k in (0, 1, 3))
-    return i, f, np.tanh(gates[..., 2 * size : 3 * size]), o
+    i_f = _sigmoid(gates[..., : 2 * size])
+    g = np.tanh(gates[..., 2 * size : 3 * size])
+    return i_f[..., :size], i_f[..., size:], g, _sigmoid(gates[..., 3 * size :])
 
 
 @rule("lstm_gates")
