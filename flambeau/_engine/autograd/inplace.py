@@ -142,6 +142,9 @@ def _copy(target: np.ndarray, source: np.ndarray, one_value: bool = False) -> No
         )
     if source.dtype.kind == "c" and target.dtype.kind not in "cb":
         source = source.real
+    if source.dtype is target.dtype:
+        np.copyto(target, source)
+        return
     with np.errstate(all="ignore"):
         np.copyto(target, source, casting="unsafe")
 
