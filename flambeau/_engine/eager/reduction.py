@@ -85,8 +85,7 @@ def _logcumsumexp(a, *, dim):
 def _softmax(a, *, dim):
     if a.size == 0:
         return a.copy()
-    e = a - np.maximum.reduce(a, axis=dim, keepdims=True)
-    e = np.exp(e, out=e if a.ndim else None)  # of 0-dim arrays NumPy makes scalars
+    e = np.exp(a - np.maximum.reduce(a, axis=dim, keepdims=True))
     e /= np.add.reduce(e, axis=dim, keepdims=True)
     return e
 
