@@ -30,12 +30,15 @@ def _operand(function: Callable[..., Any], swap: bool = False) -> Callable[..., 
     return operate
 
 
+_REAL = (float, int)
+
+
 def _lean(function: Callable[..., Any], raw: Callable[..., Any]) -> Callable[..., Any]:
-    """`_operand`, with a short way for tensors and floats: `raw` is the op itself."""
+    """`_operand`, with a short way for tensors and real numbers: `raw` is the op itself."""
     usual = _operand(function)
 
     def operate(self: Tensor, other: Any) -> Any:
-        if state.on_op is None and (isinstance(other, Tensor) or type(other) is float):
+        if state.on_op is None and (isinstance(other, Tensor) or type(other) in _REAL):
             return raw(self, other)
         return usual(self, other)
 
