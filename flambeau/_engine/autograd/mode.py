@@ -21,6 +21,7 @@ class _Mode(threading.local):
 mode = _Mode()
 # how many inference_mode regions are open in all threads: while 0, ops need not ask `mode`
 inference_regions = 0
+_counting = threading.Lock()
 # whether any thread has asked for anomaly detection since the start
 anomaly_regions = False
 
@@ -162,16 +163,20 @@ class inference_mode(_ModeSwitch):
         return type(self)(self.wanted)
 
     def __enter__(self) -> None:
-        global inference_regions
-        inference_regions += 1
+        _count_region(1)
         self.before = (mode.grad, mode.inference)
         mode.inference = self.wanted
         mode.grad = not self.wanted and mode.grad
 
     def __exit__(self, *exc: object) -> None:
-        global inference_regions
-        inference_regions -= 1
+        _count_region(-1)
         mode.grad, mode.inference = self.before
+
+
+def _count_region(change: int) -> None:
+    global inference_regions
+    with _counting:  # two threads may open regions at once
+        inference_regions += change
 
 
 class set_detect_anomaly(_ModeSwitch):
