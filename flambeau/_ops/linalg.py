@@ -242,10 +242,6 @@ def _first_column(x: Tensor) -> tuple:
     return (*((0, n, 1) for n in x._array.shape[:-1]), 0)
 
 
-def _no_errors(batch: tuple[int, ...]) -> Tensor:
-    return wrap(np.zeros(batch, np.int32))
-
-
 @op(namespace=_SPACE, out=True)
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
     """`solve` and an int32 tensor that is nonzero where A is singular."""

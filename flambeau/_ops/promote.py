@@ -6,8 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
@@ -128,8 +126,3 @@ def floating_input(t: Tensor) -> Tensor:
     if t._array.dtype.kind in "iub":
         return as_dtype(t, computation_dtype(dtype_of(t)))
     return t
-
-
-def is_floating_kind(d: np.dtype) -> bool:
-    """Whether a NumPy dtype stores real floats (bfloat16 included)."""
-    return d.kind in "fV"

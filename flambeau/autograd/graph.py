@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .._engine.autograd.node import Node, accumulator, edge_to
-from .._engine.autograd.tensor import Tensor, version_of
+from .._engine.autograd.tensor import Tensor, storage_of
 
 
 class GradientEdge(NamedTuple):
@@ -33,9 +33,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
 
 def increment_version(tensor: Tensor) -> None:
     """Count an in-place write that autograd did not see."""
-    from .._engine.autograd.tensor import storage_of
-
     storage_of(tensor).version += 1
 
 
-__all__ = ["GradientEdge", "Node", "get_gradient_edge", "increment_version", "version_of"]
+__all__ = ["GradientEdge", "Node", "get_gradient_edge", "increment_version"]

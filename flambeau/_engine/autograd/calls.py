@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ..base import dtypes
 from ..base.devices import CPU, device
 from ..base.errors import broadcast_error, device_error
 from ..eager import RULES
@@ -104,7 +103,7 @@ def record(
     if gradient is None:
         return
     edges = []
-    mask = []
+    mask, bit = 0, 1
     for x, flows in zip(inputs, gradient.flows(len(inputs)), strict=True):
         edge = None
         if flows and isinstance(x, Tensor) and not x._plain:
@@ -113,12 +112,13 @@ def record(
             if x._requires_grad:
                 node = x._grad_fn
                 edge = (x, 0) if node is None else (node, x._output_index)
+                mask += bit
         edges.append(edge)
-        mask.append(edge is not None)
-    if True in mask:
+        bit += bit
+    if mask:
         for out in outs:
             if out._array.dtype.kind in "fcV":
-                PrimitiveNode(gradient, tuple(edges), tuple(mask), inputs, params, outs)
+                PrimitiveNode(gradient, tuple(edges), mask, inputs, params, outs)
                 return
 
 
@@ -261,8 +261,3 @@ complete()
 def constant_like(t: Tensor, value: float) -> Tensor:
     """A tensor filled with `value`, of t's shape, dtype and device."""
     return filled(t, t._array.shape, value)
-
-
-def dtype_of(t: Tensor) -> dtypes.dtype:
-    """The tensor's dtype."""
-    return dtypes.from_numpy(t._array.dtype)

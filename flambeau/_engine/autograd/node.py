@@ -198,7 +198,7 @@ class PrimitiveNode(Node):
         self.params = params
         self.inputs = metas
         self.saved = saved = {}
-        keep, keep_out = gradient.saves_of_bits(mask)
+        keep, keep_out = gradient.saves(mask, len(inputs))
         for i in keep:
             x = inputs[i]
             if isinstance(x, Tensor):
@@ -218,12 +218,12 @@ class PrimitiveNode(Node):
         self,
         gradient: Gradient,
         edges: tuple[Edge, ...],
-        mask: tuple[bool, ...],
+        mask: int,
         inputs: tuple,
         params: dict,
         outs: tuple[Tensor, ...],
     ):
-        """Record a call and tie its results to it; `mask` says which edges are not None."""
+        """Record a call and tie its results to it; `mask` has a bit for each edge."""
         self.edges = edges
         self.sequence = next(_sequence)
         self.gradient = gradient
@@ -239,7 +239,7 @@ class PrimitiveNode(Node):
             else:
                 metas.append(x)
         self.inputs = metas
-        keep, keep_out = gradient.saves(mask)
+        keep, keep_out = gradient.saves(mask, len(inputs))
         saved: dict[int, Saved] = {}
         for i in keep:
             x = inputs[i]

@@ -40,26 +40,21 @@ class Gradient:
         self.readers = tuple(_readers(primitive, f) for f in functions)
         self.partial = any(kind == "partial_gs" for readers in self.readers for kind, _ in readers)
         self.each_flows = tuple(f is not None for f in functions)
-        self._saves: dict[tuple[bool, ...], tuple[tuple[int, ...], bool]] = {}
-        self._saves_of_bits: dict[int, tuple[tuple[int, ...], bool]] = {}
+        self._saves: dict[tuple[int, int], tuple[tuple[int, ...], bool]] = {}
 
     def flows(self, count: int) -> tuple[bool, ...]:
         """For each of `count` operands, whether a gradient can flow to it."""
         return (True,) * count if self.joint else self.each_flows
 
-    def saves(self, mask: tuple[bool, ...]) -> tuple[tuple[int, ...], bool]:
-        """Which operands, and whether the results, are kept when `mask` operands want grads."""
-        found = self._saves.get(mask)
-        if found is None:
-            found = self._saves[mask] = self._find_saves(mask)
-        return found
+    def saves(self, mask: int, count: int) -> tuple[tuple[int, ...], bool]:
+        """Which of `count` operands, and whether the results, are kept.
 
-    def saves_of_bits(self, bits: int) -> tuple[tuple[int, ...], bool]:
-        """`saves`, with the mask as the bits of a number."""
-        found = self._saves_of_bits.get(bits)
+        The bits of `mask` say which operands want gradients, the first one's lowest.
+        """
+        found = self._saves.get((mask, count))
         if found is None:
-            mask = tuple(bool(bits >> i & 1) for i in range(len(self.functions)))
-            found = self._saves_of_bits[bits] = self._find_saves(mask)
+            wanted = tuple(bool(mask >> i & 1) for i in range(count))
+            found = self._saves[mask, count] = self._find_saves(wanted)
         return found
 
     def _find_saves(self, mask: tuple[bool, ...]) -> tuple[tuple[int, ...], bool]:

@@ -148,8 +148,3 @@ def own(t: Tensor) -> None:
     """Make a view the base of its memory: nobody else has the tensor it was a view of."""
     t._view = None
     t._plain = not t._requires_grad and t._device is CPU and not t._inference
-
-
-def is_tensor(x: Any) -> bool:
-    """Whether `x` is a Tensor."""
-    return isinstance(x, Tensor)

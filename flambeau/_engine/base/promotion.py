@@ -6,10 +6,6 @@ inside the category, tensors with dimensions outrank 0-dim tensors, which outran
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import numpy as np
-
 from . import defaults, dtypes
 from .dtypes import BOOL, COMPLEX, FLOATING, INTEGER, dtype
 
@@ -102,16 +98,6 @@ def _outrank(strong: dtype | None, weak: dtype | None) -> dtype | None:
     if weak.is_complex and strong.is_floating_point:
         return strong.to_complex()  # the weak side lends its category, not its width
     return weak
-
-
-def result_dtype(tensors: Iterable[np.ndarray], scalars: Iterable[object] = ()) -> dtype:
-    """The dtype that arrays (by dtype and number of dimensions) and numbers promote to."""
-    promotion = Promotion()
-    for array in tensors:
-        promotion.tensor(dtypes.from_numpy(array.dtype), array.ndim)
-    for value in scalars:
-        promotion.scalar(value)
-    return promotion.result()
 
 
 def computation_dtype(d: dtype) -> dtype:

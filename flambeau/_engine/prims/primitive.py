@@ -42,11 +42,6 @@ class Primitive:
     elementwise: bool = False
     outputs: int = 1
 
-    @property
-    def variadic(self) -> bool:
-        """Whether the primitive takes any number of operands."""
-        return bool(self.operands) and self.operands[-1].startswith("*")
-
 
 PRIMITIVES: dict[str, Primitive] = {}
 
