@@ -1,0 +1,1 @@
+"""The IR of a recorded segment: values, nodes, printer, legality check, interpreter."""

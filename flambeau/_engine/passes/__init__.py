@@ -1,0 +1,1 @@
+"""Graph to graph, then graph to kernels: one pass a file; the pipeline is one visible list."""

@@ -1,0 +1,1 @@
+"""Compiled programs at run time: native code, buffers, threads, and the cache on disk."""

@@ -1,0 +1,1 @@
+"""Events, recording, guards, replay, side exits: what turns a loop into a program."""
