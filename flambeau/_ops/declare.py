@@ -33,15 +33,25 @@ class OpDescriptor:
         name: as users call it, "add", "nn.functional.linear", "add_".
         label: the name its node has on the tape, "AddBackward0".
         inplace: whether it writes into its first argument.
+        reads_values: whether its body looks at elements outside primitives, so that what it does
+            for one call says nothing about the next.
     """
 
-    __slots__ = ("function", "inplace", "label", "name")
+    __slots__ = ("function", "inplace", "label", "name", "reads_values")
 
-    def __init__(self, name: str, label: str, function: Callable[..., Any], inplace: bool):
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        function: Callable[..., Any],
+        inplace: bool,
+        reads_values: bool = False,
+    ):
         self.name = name
         self.label = label
         self.function = function
         self.inplace = inplace
+        self.reads_values = reads_values
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -61,6 +71,7 @@ def op(
     out: bool | str = False,
     aliases: tuple[str, ...] = (),
     label: str | None = None,
+    reads_values: bool = False,
 ) -> Callable[[F], F]:
     """Declare a public operation.
 
@@ -72,18 +83,20 @@ def op(
         out: accept `out=`, a tensor (or tuple) that the result is written into; "exact" when it
             must have the result's dtype, "separate" when it may not overlap an operand.
         label: the name of its tape node, from the op's name by default.
+        reads_values: its body looks at elements of its tensors outside primitives: such an op
+            always runs eagerly.
     """
 
     def declare(function: F) -> F:
         bare = name or function.__name__
         full = f"{namespace}.{bare}" if namespace else bare
         tape_name = label or _label(bare)
-        call = _public(OpDescriptor(full, tape_name, function, False), out)
+        call = _public(OpDescriptor(full, tape_name, function, False, reads_values), out)
         if method:
             for public in (bare, *aliases):
                 _attach(public, call)
         if inplace:
-            writer = _inplace_public(function, bare, tape_name)
+            writer = _inplace_public(function, bare, tape_name, reads_values)
             for public in (bare, *aliases):
                 _attach(public + "_", writer)
         return call  # type: ignore[return-value]
@@ -159,7 +172,9 @@ def _own_unless_shared(result: Tensor, args: tuple) -> None:
     own(result)
 
 
-def _inplace_public(function: Callable[..., Any], bare: str, label: str) -> Callable[..., Any]:
+def _inplace_public(
+    function: Callable[..., Any], bare: str, label: str, reads_values: bool
+) -> Callable[..., Any]:
     def run(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not self._plain:
             check_writable(self)
@@ -173,7 +188,7 @@ def _inplace_public(function: Callable[..., Any], bare: str, label: str) -> Call
 
     run.__name__ = run.__qualname__ = bare + "_"
     run.__doc__ = f"In-place version of `{bare}`: writes the result into this tensor."
-    return _public(OpDescriptor(bare + "_", label, run, True), False)
+    return _public(OpDescriptor(bare + "_", label, run, True, reads_values), False)
 
 
 def _retry(
