@@ -1,0 +1,174 @@
+"""Primitives that are kernels of their own: which calls have native code, and their Special.
+
+Conventions between these descriptions and `llvm.special`:
+
+- A kernel's arguments are, in order: the state of the generator, where the primitive draws
+  (an OBJECT buffer over `GeneratorState.memory()`, 625 uint32); the operands that are Values;
+  the results.
+- An operand that is no Value (a Python number, a Number, None) is a parameter "operand0",
+  "operand1" ... by its place among the operands; dtypes are given by name. The first operand of
+  index_put, scatter and scatter_add may be a Python number: the result starts as full of it.
+- Operands may have any strides. Results are C-contiguous and overlap no operand, with one
+  exception: the result of a primitive in IN_PLACE may be at the very address of its first
+  operand, if that has the same layout; the kernel sees it and makes no copy.
+- A kernel with indices among its operands checks them all before it writes anything, and returns
+  the fault code OUT_OF_RANGE. The kernel that `index_check` makes only checks: the checks of
+  indices that are known early can be a program's first steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..graph.ir import Node, Number, Value, values_of
+from .kernel import Special
+
+OUT_OF_RANGE = 1  # the fault code of an index that eager refuses
+STATE_WORDS = 625  # a generator's memory: 624 words of the twister and the position among them
+
+# The result may take the place of the first operand.
+IN_PLACE = frozenset({"index_put", "scatter", "scatter_add", "scatter_reduce"})
+
+Layout = Callable[[Value], tuple[int, ...]]
+
+_REAL = frozenset({"float32", "float64"})
+_MOVED = _REAL | {
+    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "float16",
+    "bfloat16", "complex64",
+}  # fmt: skip
+_SUMMED = _REAL | {"int32", "int64"}
+
+
+def special(node: Node, layout: Layout) -> Special:
+    """The kernel of a node that `supports` accepts.
+
+    Args:
+        layout: the strides, in elements, of a value's memory.
+    """
+    values = (*values_of(node.inputs), *node.outputs)
+    arguments = [(value.dtype.name, value.shape, layout(value)) for value in values]
+    params = {key: _hashable(value) for key, value in node.params.items() if key != "generator"}
+    if node.params.get("generator") is not None:
+        arguments.insert(0, ("uint32", (STATE_WORDS,), (1,)))
+    for place, operand in enumerate(node.inputs):
+        if not isinstance(operand, Value):
+            params[f"operand{place}"] = _hashable(operand)
+    return Special(node.name, tuple(arguments), tuple(sorted(params.items())))
+
+
+def supports(node: Node) -> bool:
+    """Whether a primitive call has native code among the Specials."""
+    check = _CHECKS.get(node.name)
+    return check is not None and check(node)
+
+
+def index_check(
+    index: Value, layout: Layout, low: int, high: int, ignored: int | None = None
+) -> Special:
+    """A kernel that faults if an element of `index` is not in [low, high), nor is `ignored`."""
+    return Special(
+        "check_index",
+        ((index.dtype.name, index.shape, layout(index)),),
+        (("high", high), ("ignored", ignored), ("low", low)),
+    )
+
+
+def index_bounds(node: Node) -> Iterator[tuple[Value, int, int, int | None]]:
+    """What `index_check` needs to know of each index operand of a node."""
+    name, inputs, params = node.name, node.inputs, node.params
+    if name in ("nll_loss", "nll_loss_grad"):
+        shape = inputs[0].shape if name == "nll_loss" else params["shape"]
+        yield inputs[1], 0, shape[1 if len(shape) > 1 else 0], params["ignore_index"]
+    elif name == "embedding":
+        yield inputs[1], 0, inputs[0].shape[0], None
+    elif name in ("gather", "scatter", "scatter_add", "scatter_reduce"):
+        shape = inputs[0].shape if name == "gather" else node.outputs[0].shape
+        yield inputs[1], 0, shape[params["dim"]] if shape else 1, None
+    elif name in ("index", "index_put"):
+        shape = inputs[0].shape if name == "index" else node.outputs[0].shape
+        indexed = [size for size, taken in zip(shape, params["pattern"]) if taken]
+        for index, size in zip(inputs[1 if name == "index" else 2 :], indexed, strict=True):
+            yield index, -size, size, None
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, Number):
+        return ("number", value.position)
+    if isinstance(value, np.dtype):
+        return value.name
+    return tuple(map(_hashable, value)) if isinstance(value, (tuple, list)) else value
+
+
+# --- which calls ---------------------------------------------------------------------------
+
+
+def _static(node: Node) -> bool:
+    return not any(isinstance(x, Number) for x in (*node.inputs, *node.params.values()))
+
+
+def _of(dtypes: frozenset[str]) -> Callable[[Node], bool]:
+    """Every operand is a Value, and they and the first result have one dtype, one of `dtypes`."""
+
+    def check(node: Node) -> bool:
+        dtype = node.outputs[0].dtype
+        return (
+            _static(node)
+            and dtype.name in dtypes
+            and all(isinstance(x, Value) and x.dtype == dtype for x in node.inputs)
+        )
+
+    return check
+
+
+def _indexed(first: int, last: int | None = None) -> Callable[[Node], bool]:
+    """Operands `first` to `last` are integer index tensors, and the others have one dtype."""
+
+    def check(node: Node) -> bool:
+        dtype = node.outputs[0].dtype
+        indices = node.inputs[first:last]
+        others = [x for x in node.inputs if all(x is not i for i in indices)]
+        adds = node.name in ("scatter_add", "scatter_reduce") or node.params.get("accumulate")
+        return (
+            _static(node)
+            and dtype.name in (_SUMMED if adds else _MOVED)
+            and all(isinstance(i, Value) and i.dtype.kind in "iu" for i in indices)
+            and all(x.dtype == dtype for x in others if isinstance(x, Value))
+            and all(x is not None for x in others)
+        )
+
+    return check
+
+
+def _nll(node: Node) -> bool:
+    dtype, target = node.outputs[0].dtype, node.inputs[1]
+    reals = [x for x in (node.inputs[0], *node.inputs[2:]) if x is not None]
+    return (
+        _static(node)
+        and dtype.name in _REAL
+        and isinstance(target, Value)
+        and target.dtype.kind in "iu"
+        and all(isinstance(x, Value) and x.dtype == dtype for x in reals)
+    )
+
+
+_CHECKS: dict[str, Callable[[Node], bool]] = {
+    "nll_loss": _nll,
+    "nll_loss_grad": _nll,
+    "embedding": _indexed(1),
+    "gather": _indexed(1),
+    "index": _indexed(1),
+    "index_put": _indexed(2),
+    "scatter": _indexed(1, 2),
+    "scatter_add": _indexed(1, 2),
+    "scatter_reduce": _indexed(1, 2),
+    "cumsum": _of(_SUMMED),
+    "cumprod": _of(_SUMMED),
+    "copy": _of(_MOVED),
+    "cat": _of(_MOVED),
+    "pad": _of(_MOVED),
+    "flip": _of(_MOVED),
+    "unslice": _of(_MOVED),
+}
