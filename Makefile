@@ -11,13 +11,14 @@ BIN := .venv/bin
 CONFORMANCE_BIN := .venv-conformance/bin
 ARGS ?=
 
-.PHONY: help demo test conformance bench lint typecheck architecture wheel ci clean
+.PHONY: help demo test conformance bench bench-eager lint typecheck architecture wheel ci clean
 
 help:
 	@echo "make demo         train the seed's MLP on handwritten digits (under a minute)"
 	@echo "make test         the test suite, without torch"
 	@echo "make conformance  PyTorch's own test databases against flambeau (installs $(TORCH))"
-	@echo "make bench        timings, beside torch where .venv-conformance has it"
+	@echo "make bench        training steps beside torch, torch.compile and JAX"
+	@echo "make bench-eager  single ops and the import, beside torch and NumPy"
 	@echo "make lint         ruff check"
 	@echo "make typecheck    mypy"
 	@echo "make architecture the import order and the size limits"
@@ -53,7 +54,10 @@ wheel: .venv/.dev
 	        || { echo "not in the wheel: $$name"; exit 1; }; \
 	done
 
-bench: .venv-conformance/.stamp
+bench: .venv-conformance/.rivals
+	$(CONFORMANCE_BIN)/python -m benchmarks.run $(ARGS)
+
+bench-eager: .venv-conformance/.stamp
 	$(CONFORMANCE_BIN)/python -m benchmarks.eager $(ARGS)
 
 ci:
@@ -81,6 +85,11 @@ ci:
 	$(CONFORMANCE_BIN)/python -m pip install --quiet '$(TORCH)' \
 	    -r tests/conformance/requirements.txt
 	$(CONFORMANCE_BIN)/python -m pip install --quiet --editable '.[scipy,safetensors,demo]'
+	touch $@
+
+# Without JAX the benchmarks leave it out, and say so.
+.venv-conformance/.rivals: .venv-conformance/.stamp
+	-$(CONFORMANCE_BIN)/python -m pip install --quiet jax
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""What one eager op, one training step and the import cost: `make bench`.
+"""What one eager op, one training step and the import cost: `make bench-eager`.
 
 Every figure is a median of interleaved rounds on one thread; torch is timed beside flambeau
 where it is installed. The limits are those that the project has set itself.
@@ -18,6 +18,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ["FLAMBEAU_JIT"] = "off"
 
 import numpy as np
 
@@ -138,7 +139,7 @@ def _import_cost(rows: list[Row]) -> None:
 
 
 def main() -> None:
-    """Print the table; the figures go to runs/bench.json too."""
+    """Print the table; the figures go to runs/bench-eager.json too."""
     rows: list[Row] = []
     _import_cost(rows)
     _beside_torch(rows)
@@ -148,7 +149,7 @@ def main() -> None:
         beside = f"{other:>10.2f} {unit:<2}" if other is not None else f"{'-':>13}"
         ratio = f"{ours / other:>7.2f}x" if other else f"{'-':>8}"
         print(f"{name:<42}{ours:>9.2f} {unit:<2}{beside}{ratio}  {limit}")
-    path = Path("runs/bench.json")
+    path = Path("runs/bench-eager.json")
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(rows, indent=1))
 
