@@ -1,0 +1,336 @@
+"""The native functions that are the same for every program.
+
+`execute(frame)` runs a program's steps one after the other; a step that pays for it is divided
+among the thread pool's workers. All addresses come from the frame and the pool: the module has no
+external symbols, and its object code can be kept on disk like a kernel's.
+
+The pool's protocol. A *ticket* holds a job's generation and the next chunk to claim. Whoever wants
+a chunk loads the ticket, reads how many chunks there are, and claims one by a compare-and-swap of
+the whole ticket: it fails if the job has changed in between, so what was read belongs to the chunk
+that was claimed. The caller takes part, and waits for chunks that were claimed, never for workers
+that come late. Workers look at the ticket for a while, then sleep (futex on the generation) and
+count themselves as sleepers, which is all that the caller needs to know to wake them.
+"""
+
+from __future__ import annotations
+
+import llvmlite.ir as ir
+
+from .layout import CALLBACK, CLOSED, FAULTED, FINISHED, START_POOL, Frame, Pool, Record, Worker
+from .writer import I32, I64, POINTER, VOID, Writer, function
+
+_KERNEL = ir.FunctionType(I32, [POINTER, POINTER, I64, I64])
+_SYSCALL = ir.FunctionType(I64, [I64], var_arg=True)
+_YIELD = ir.FunctionType(I32, [])
+_CLOCK_GETTIME = ir.FunctionType(I32, [I32, POINTER])
+_FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
+_CLOCK_MONOTONIC = 1
+_LOOKS = 2000  # at the finished chunks, before the caller gives up its core at each look
+_GENERATION = 4  # bytes from the ticket to its high half, which changes with the job
+_JOB = ((Pool.POINTERS, Record.POINTERS), (Pool.KERNEL, Record.KERNEL), (Pool.TASKS, Record.TASKS),
+        (Pool.CHUNK, Record.CHUNK), (Pool.COUNT, Record.COUNT), (Pool.SCRATCH, Record.SCRATCH))  # fmt: skip
+
+
+NAMES = ("execute", "execute_timed", "worker", "take", "spin")
+
+
+def build(module: ir.Module) -> None:
+    """Write the functions of `NAMES` into a module."""
+    _spin(module)
+    _take(module)
+    claim = _claim(module)
+    run_chunk = _run_chunk(module)
+    _worker(module, claim, run_chunk)
+    divide = _divide(module, claim, run_chunk)
+    bind = _bind(module)
+    now = _now(module)
+    _execute(module, bind, divide, None)
+    _execute(module, bind, divide, now)
+
+
+def _spin(module: ir.Module) -> None:
+    """spin(times): a waiting loop, whose speed says how long a worker's patience is."""
+    b, (times,) = function(module, "spin", VOID, [I64])
+    with b.count(times):
+        b.pause()
+    b.ret_void()
+
+
+def _take(module: ir.Module) -> None:
+    """take(pool): have the workers to oneself; 1, or 0 where another program has them."""
+    b, (pool,) = function(module, "take", I32, [POINTER])
+    b.ret(b.zext(b.swap(pool, Pool.BUSY, I64(0), I64(1)), I32))
+
+
+def _claim(module: ir.Module) -> ir.Function:
+    """claim(pool): the number of a chunk that is the caller's from now on, or -1."""
+    b, (pool,) = function(module, "claim", I64, [POINTER], private=True)
+    look, attempt, claimed, none = b.blocks("look", "attempt", "claimed", "none")
+    b.branch(look)
+    b.position_at_end(look)
+    ticket = b.shared(pool, Pool.TICKET)
+    chunk = b.and_(ticket, I64(CLOSED))
+    left = b.icmp_unsigned("<", chunk, b.shared(pool, Pool.CHUNKS))
+    b.cbranch(left, attempt, none)
+    b.position_at_end(attempt)
+    b.cbranch(b.swap(pool, Pool.TICKET, ticket, b.add(ticket, I64(1))), claimed, look)
+    b.position_at_end(claimed)
+    b.ret(chunk)
+    b.position_at_end(none)
+    b.ret(I64(-1))
+    return b.function
+
+
+def _run_chunk(module: ir.Module) -> ir.Function:
+    """run_chunk(pool, scratch, chunk): run a chunk that was claimed.
+
+    A worker passes its scratch memory; the caller null, since the job's pointers have its own.
+    """
+    b, (pool, scratch, chunk) = function(
+        module, "run_chunk", VOID, [POINTER, POINTER, I64], private=True
+    )
+    pointers = b.address(pool, Pool.POINTERS)
+    begin = b.mul(chunk, b.word(pool, Pool.CHUNK))
+    end = b.lower(b.add(begin, b.word(pool, Pool.CHUNK)), b.word(pool, Pool.TASKS))
+    is_worker = b.icmp_unsigned("!=", b.ptrtoint(scratch, I64), I64(0))
+    wants = b.icmp_unsigned("!=", b.word(pool, Pool.SCRATCH), I64(0))
+    passed = b.alloca(POINTER)
+    b.store(pointers, passed)
+    with b.if_then(b.and_(is_worker, wants)):
+        count = b.word(pool, Pool.COUNT)
+        copy = b.alloca(I64, b.add(count, I64(1)))
+        with b.count(count) as i:
+            b.put(copy, i, b.word(pointers, i))
+        b.put(copy, count, b.ptrtoint(scratch, I64))
+        b.store(copy, passed)
+    kernel = b.code(pool, Pool.KERNEL, _KERNEL)
+    status = b.call(
+        kernel, [b.load(passed, typ=POINTER), b.address(pool, Pool.NUMBERS), begin, end]
+    )
+    with b.if_then(b.icmp_signed("!=", status, I32(0))):
+        b.share(pool, Pool.FAULT, b.sext(status, I64))
+    b.change(pool, Pool.DONE, 1)
+    b.ret_void()
+    return b.function
+
+
+def _worker(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> None:
+    """worker(record): what a thread of the pool does until the pool stops."""
+    b, (record,) = function(module, "worker", POINTER, [POINTER])
+    fresh, look, run, idle, patient, sleep, out = b.blocks(
+        "fresh", "look", "run", "idle", "patient", "sleep", "out"
+    )
+    pool, scratch = b.address(record, Worker.POOL), b.address(record, Worker.SCRATCH)
+    looks = b.alloca(I64)
+    b.branch(fresh)
+
+    b.position_at_end(fresh)
+    b.store(I64(0), looks)
+    b.branch(look)
+
+    b.position_at_end(look)
+    ticket = b.shared(pool, Pool.TICKET)
+    chunk = b.call(claim, [pool])
+    b.cbranch(b.icmp_signed(">=", chunk, I64(0)), run, idle)
+
+    b.position_at_end(run)
+    b.call(run_chunk, [pool, scratch, chunk])
+    b.branch(fresh)
+
+    b.position_at_end(idle)
+    stop = b.icmp_unsigned("!=", b.shared(pool, Pool.STOP), I64(0))
+    b.cbranch(stop, out, patient)
+
+    b.position_at_end(patient)
+    b.pause()
+    looked = b.add(b.load(looks, typ=I64), I64(1))
+    b.store(looked, looks)
+    b.cbranch(b.icmp_unsigned("<", looked, b.word(pool, Pool.SPINS)), look, sleep)
+
+    b.position_at_end(sleep)  # unless the generation has changed since the look
+    b.change(pool, Pool.SLEEPERS, 1)
+    generation = b.lshr(ticket, I64(32))
+    _futex(b, pool, _FUTEX_WAIT_PRIVATE, generation)
+    b.change(pool, Pool.SLEEPERS, -1)
+    b.branch(fresh)
+
+    b.position_at_end(out)
+    b.ret(POINTER(None))
+
+
+def _futex(b: Writer, pool: ir.Value, operation: int, value: ir.Value) -> None:
+    """The system call, on the ticket's generation, without a timeout."""
+    at = b.gep(pool, [I64(_GENERATION)], source_etype=ir.IntType(8))
+    syscall = b.code(pool, Pool.SYSCALL, _SYSCALL)
+    number = b.word(pool, Pool.FUTEX)
+    b.call(syscall, [number, at, I64(operation), value, I64(0), I64(0), I64(0)])
+
+
+def _divide(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> ir.Function:
+    """divide(pool, record, numbers): run a step with the workers; the pool is the caller's."""
+    b, (pool, record, numbers) = function(
+        module, "divide", I32, [POINTER, POINTER, POINTER], private=True
+    )
+    looks = b.alloca(I64)
+    b.store(I64(0), looks)
+    generation = b.or_(b.shared(pool, Pool.TICKET), I64(CLOSED))
+    closed = b.add(generation, I64(1 << 32))
+    b.share(pool, Pool.TICKET, closed)
+    for word, source in _JOB:
+        b.put(pool, word, b.word(record, source))
+    b.put(pool, Pool.NUMBERS, b.ptrtoint(numbers, I64))
+    b.share(pool, Pool.DONE, I64(0))
+    b.share(pool, Pool.FAULT, I64(0))
+    chunk = b.word(record, Record.CHUNK)
+    chunks = b.udiv(b.add(b.word(record, Record.TASKS), b.sub(chunk, I64(1))), chunk)
+    b.share(pool, Pool.CHUNKS, chunks)
+    b.share(pool, Pool.TICKET, b.add(closed, I64(1)))  # the next generation, chunk 0
+    asleep = b.icmp_unsigned("!=", b.shared(pool, Pool.SLEEPERS), I64(0))
+    with b.if_then(asleep):
+        _futex(b, pool, _FUTEX_WAKE_PRIVATE, b.sub(chunks, I64(1)))
+
+    work, run, wait, look, give_up, out = b.blocks(
+        "work", "run", "wait", "look", "give_up", "out"
+    )
+    b.branch(work)
+    b.position_at_end(work)
+    mine = b.call(claim, [pool])
+    b.cbranch(b.icmp_signed(">=", mine, I64(0)), run, wait)
+    b.position_at_end(run)
+    b.call(run_chunk, [pool, POINTER(None), mine])
+    b.branch(work)
+    b.position_at_end(wait)
+    finished = b.icmp_unsigned("==", b.shared(pool, Pool.DONE), chunks)
+    b.cbranch(finished, out, look)
+    b.position_at_end(look)
+    b.pause()
+    looked = b.add(b.load(looks, typ=I64), I64(1))
+    b.store(looked, looks)
+    b.cbranch(b.icmp_unsigned("<", looked, I64(_LOOKS)), wait, give_up)
+    b.position_at_end(give_up)  # a worker has a chunk and no core
+    b.call(b.code(pool, Pool.YIELD, _YIELD), [])
+    b.branch(wait)
+    b.position_at_end(out)
+    b.ret(b.trunc(b.shared(pool, Pool.FAULT), I32))
+    return b.function
+
+
+def _bind(module: ir.Module) -> ir.Function:
+    """bind(frame): put this run's addresses into the steps' pointers."""
+    b, (frame,) = function(module, "bind", VOID, [POINTER], private=True)
+    pointers = b.address(frame, Frame.POINTERS)
+    offset = b.word(frame, Frame.DATA_OFFSET)
+    indirect = b.icmp_signed(">=", offset, I64(0))
+    bindings = b.address(frame, Frame.BINDINGS)
+    data = b.alloca(I64)
+    with b.count(b.word(frame, Frame.BINDING_COUNT)) as i:
+        first = b.mul(i, I64(3))
+        place, number, shift = (b.word(bindings, b.add(first, I64(k))) for k in range(3))
+        held = b.word(frame, b.add(number, I64(Frame.OBJECTS)))
+        b.store(held, data)
+        with b.if_then(indirect, likely=True):
+            b.store(b.load(b.inttoptr(b.add(held, offset), POINTER), typ=I64), data)
+        b.put(pointers, place, b.add(b.load(data, typ=I64), shift))
+    arena = b.word(frame, Frame.ARENA)
+    moved = b.icmp_unsigned("!=", arena, b.word(frame, Frame.BOUND_ARENA))
+    with b.if_then(moved, likely=False):
+        bindings = b.address(frame, Frame.ARENA_BINDINGS)
+        with b.count(b.word(frame, Frame.ARENA_BINDING_COUNT)) as i:
+            first = b.mul(i, I64(2))
+            place, shift = (b.word(bindings, b.add(first, I64(k))) for k in range(2))
+            b.put(pointers, place, b.add(arena, shift))
+        b.put(frame, Frame.BOUND_ARENA, arena)
+    b.ret_void()
+    return b.function
+
+
+def _now(module: ir.Module) -> ir.Function:
+    """now(frame): nanoseconds of the steady clock."""
+    b, (frame,) = function(module, "now", I64, [POINTER], private=True)
+    time = b.alloca(I64, 2)
+    b.call(b.code(frame, Frame.CLOCK, _CLOCK_GETTIME), [I32(_CLOCK_MONOTONIC), time])
+    b.ret(b.add(b.mul(b.word(time, 0), I64(10**9)), b.word(time, 1)))
+    return b.function
+
+
+def _execute(
+    module: ir.Module, bind: ir.Function, divide: ir.Function, now: ir.Function | None
+) -> None:
+    """execute(frame): run from the frame's position on; see `layout` for what is returned."""
+    name = "execute" if now is None else "execute_timed"
+    b, (frame,) = function(module, name, I32, [POINTER])
+    head, step, python, native, whole, shared, ours, start, check, faulted, after, out = b.blocks(
+        "head", "step", "python", "native", "whole", "shared", "ours", "start", "check",
+        "faulted", "after", "out",
+    )  # fmt: skip
+    pool, numbers = b.address(frame, Frame.POOL), b.address(frame, Frame.NUMBERS)
+    steps, count = b.address(frame, Frame.STEPS), b.word(frame, Frame.COUNT)
+    status, position, began = b.alloca(I32), b.alloca(I64), b.alloca(I64)
+    at = b.word(frame, Frame.POSITION)
+    b.store(at, position)
+    with b.if_then(b.icmp_unsigned("==", at, I64(0))):
+        b.call(bind, [frame])
+    b.branch(head)
+
+    b.position_at_end(head)
+    at = b.load(position, typ=I64)
+    b.cbranch(b.icmp_unsigned("<", at, count), step, out)
+
+    b.position_at_end(step)
+    record = b.place(steps, b.mul(at, I64(Record.SIZE)))
+    is_callback = b.icmp_unsigned("==", b.word(record, Record.KERNEL), I64(0))
+    b.cbranch(is_callback, python, native)
+
+    b.position_at_end(python)  # who comes back goes on after this step
+    b.put(frame, Frame.POSITION, b.add(at, I64(1)))
+    b.ret(I32(CALLBACK))
+
+    b.position_at_end(native)
+    if now is not None:
+        b.store(b.call(now, [frame]), began)
+    tasks = b.word(record, Record.TASKS)
+    undivided = b.icmp_unsigned(">=", b.word(record, Record.CHUNK), tasks)
+    alone = b.icmp_unsigned("<", b.word(pool, Pool.THREADS), I64(2))
+    b.cbranch(b.or_(undivided, alone), whole, shared)
+
+    b.position_at_end(whole)
+    kernel = b.code(record, Record.KERNEL, _KERNEL)
+    result = b.call(kernel, [b.address(record, Record.POINTERS), numbers, I64(0), tasks])
+    b.store(result, status)
+    b.branch(check)
+
+    b.position_at_end(shared)
+    unstarted = b.icmp_unsigned("==", b.shared(pool, Pool.STARTED), I64(0))
+    with b.if_then(unstarted, likely=False):
+        b.branch(start)
+    # another Python thread's program may have the workers: then this one goes on alone
+    b.cbranch(b.swap(pool, Pool.BUSY, I64(0), I64(1)), ours, whole)
+
+    b.position_at_end(ours)
+    b.store(b.call(divide, [pool, record, numbers]), status)
+    b.share(pool, Pool.BUSY, I64(0))
+    b.branch(check)
+
+    b.position_at_end(start)
+    b.put(frame, Frame.POSITION, at)
+    b.ret(I32(START_POOL))
+
+    b.position_at_end(check)
+    failed = b.icmp_signed("!=", b.load(status, typ=I32), I32(0))
+    b.cbranch(failed, faulted, after)
+
+    b.position_at_end(faulted)
+    b.put(frame, Frame.FAULT, b.sext(b.load(status, typ=I32), I64))
+    b.put(frame, Frame.POSITION, at)
+    b.ret(I32(FAULTED))
+
+    b.position_at_end(after)
+    if now is not None:
+        took = b.sub(b.call(now, [frame]), b.load(began, typ=I64))
+        times = b.address(frame, Frame.TIMES)
+        b.put(times, at, b.add(b.word(times, at), took))
+    b.store(b.add(at, I64(1)), position)
+    b.branch(head)
+
+    b.position_at_end(out)
+    b.ret(I32(FINISHED))

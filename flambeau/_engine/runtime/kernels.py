@@ -1,0 +1,136 @@
+"""Kernels as code: compiled once a process, and kept on disk."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import llvmlite
+import llvmlite.binding as binding
+import llvmlite.ir as ir
+
+from ..base import config
+from ..llvm.host import Host, detect
+from ..loops.kernel import Gemm, Kernel, Loop, Special
+from . import executor
+from .cache import ObjectCache, digest
+from .native import LOCK, Code, compile_text, triple
+
+# The modules that write kernels' code: `emit`, `tasks`, `work`, and where a kernel needs memory
+# of each thread's own, `scratch_bytes`. They are imported when something has to be compiled.
+_EMITTERS = {Loop: "loop", Gemm: "gemm", Special: "special"}
+_NAME = "kernel"
+_FACTS = struct.Struct("<qqq")
+_ENGINE = Path(__file__).parents[1]
+# what a kernel's code depends on, beside the kernel: all that is below these
+_SOURCES = ("llvm", "loops/kernel.py", "loops/special.py", "runtime/native.py",
+            "runtime/executor.py", "runtime/writer.py", "runtime/layout.py")  # fmt: skip
+
+
+class Native:
+    """A kernel's code.
+
+    Attributes:
+        address: of the function described in `loops.kernel`.
+        tasks: how many pieces of work [begin, end) divides.
+        work: about how many nanoseconds all of them take one core.
+        scratch: bytes of memory that each thread needs for itself.
+    """
+
+    __slots__ = ("__weakref__", "_code", "address", "scratch", "tasks", "work")
+
+    def __init__(self, image: bytes, tasks: int, work: int, scratch: int):
+        self._code = Code(image, (_NAME,))
+        self.address = self._code[_NAME]
+        self.tasks = tasks
+        self.work = work
+        self.scratch = scratch
+
+
+_loaded: WeakValueDictionary[str, Native] = WeakValueDictionary()
+
+
+def load(kernels: Iterable[Kernel]) -> list[Native]:
+    """Code for each kernel; equal kernels share it.
+
+    Raises:
+        NotImplementedError: an emitter does not know a kernel's instructions.
+    """
+    host = detect()
+    natives = []
+    with LOCK:
+        for kernel in kernels:
+            # by text: numbers that compare equal are not always the same (0.0 and -0.0)
+            text = repr(kernel)
+            native = _loaded.get(text)
+            if native is None:
+                native = _loaded[text] = _load(kernel, text, host)
+            natives.append(native)
+    return natives
+
+
+def _load(kernel: Kernel, text: str, host: Host) -> Native:
+    store = _objects()
+    key = digest(text.encode())
+    kept = store.read(key)
+    if kept is None:
+        emitter = emitter_of(kernel)
+        module = _new_module()
+        emitter.emit(module, kernel, _NAME, host)
+        scratch = getattr(emitter, "scratch_bytes", None)
+        facts = (
+            emitter.tasks(kernel, host),
+            emitter.work(kernel),
+            scratch(kernel, host) if scratch else 0,
+        )
+        kept = _FACTS.pack(*facts) + compile_text(str(module), host)
+        store.write(key, kept)
+    return Native(kept[_FACTS.size :], *_FACTS.unpack_from(kept))
+
+
+def emitter_of(kernel: Kernel) -> Any:
+    """The module that writes a kernel's code."""
+    return import_module(f"..llvm.{_EMITTERS[type(kernel)]}", __package__)
+
+
+@cache
+def executor_code() -> Code:
+    """The native functions that all programs share."""
+    with LOCK:
+        store = _objects()
+        key = digest(b"executor")
+        image = store.read(key)
+        if image is None:
+            module = _new_module()
+            executor.build(module)
+            image = compile_text(str(module), detect())
+            store.write(key, image)
+        return Code(image, executor.NAMES)
+
+
+def _new_module() -> ir.Module:
+    module = ir.Module("flambeau")
+    module.triple = triple()
+    return module
+
+
+@cache
+def _objects() -> ObjectCache:
+    return ObjectCache(config.CACHE, stamp())
+
+
+def stamp() -> str:
+    """What compiled code depends on beside its key: this package's code generator, LLVM, host."""
+    llvm = ".".join(map(str, binding.llvm_version_info))
+    parts = [llvmlite.__version__, llvm, triple(), repr(detect())]
+    contents = []
+    for source in _SOURCES:
+        path = _ENGINE / source
+        files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        contents += [file.read_bytes() for file in files]
+    return digest(*map(str.encode, parts), *contents)
