@@ -26,11 +26,13 @@ def write(name: str, programs: dict) -> None:
 
 def main() -> None:
     from tests.autograd import programs as autograd
-    from tests.footguns import programs as footguns
+    from tests.footguns.programs import PROGRAMS, reader
 
     warnings.simplefilter("ignore")
     write("autograd.json", autograd.PROGRAMS)
-    write("footguns.json", footguns.PROGRAMS)
+    read = reader(every=1)
+    footguns = {name: lambda torch, run=run: run(torch, read) for name, run in PROGRAMS.items()}
+    write("footguns.json", footguns)
 
 
 if __name__ == "__main__":
