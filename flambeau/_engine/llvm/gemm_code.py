@@ -1,0 +1,145 @@
+"""Loops, addresses and transposes that the matrix product's code is written with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import llvmlite.ir as ir
+
+from .types import I32, I64, KINDS, POINTER
+from .vector import Vectors
+
+Values = list[ir.Value]
+
+
+def number(value: int) -> ir.Constant:
+    """A 64-bit integer."""
+    return ir.Constant(I64, value)
+
+
+def at(builder: ir.IRBuilder, base: ir.Value, index: ir.Value | int, dtype: str) -> ir.Value:
+    """The address of element `index` from `base`, in the dtype's memory form."""
+    if isinstance(index, int):
+        if index == 0:
+            return base
+        index = number(index)
+    return builder.gep(base, [index], source_etype=KINDS[dtype].memory)
+
+
+def times(builder: ir.IRBuilder, value: ir.Value, factor: int) -> ir.Value:
+    """value * factor, without an instruction where the factor is 0 or 1."""
+    if factor == 0:
+        return number(0)
+    return value if factor == 1 else builder.mul(value, number(factor))
+
+
+def least(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The smaller of two integers."""
+    return builder.select(builder.icmp_signed("<", a, b), a, b)
+
+
+def counted(
+    builder: ir.IRBuilder,
+    start: ir.Value,
+    stop: ir.Value,
+    body: Callable[[ir.Value, Values], Sequence[ir.Value] | None],
+    carried: Sequence[ir.Value] = (),
+    step: int = 1,
+) -> Values:
+    """for (i = start; i < stop; i += step) carried = body(i, carried).
+
+    The test is at the loop's end, after one before the loop where the bounds are not constants.
+    """
+    before = builder.block
+    known = isinstance(start, ir.Constant) and isinstance(stop, ir.Constant)
+    if known and start.constant >= stop.constant:
+        return list(carried)
+    loop = builder.append_basic_block()
+    after = builder.append_basic_block()
+    if known:
+        builder.branch(loop)
+    else:
+        builder.cbranch(builder.icmp_signed("<", start, stop), loop, after)
+    builder.position_at_end(loop)
+    index = builder.phi(I64)
+    index.add_incoming(start, before)
+    phis = []
+    for value in carried:
+        phi = builder.phi(value.type)
+        phi.add_incoming(value, before)
+        phis.append(phi)
+    results = list(body(index, phis) or ())
+    following = builder.add(index, number(step), flags=("nsw",))
+    index.add_incoming(following, builder.block)
+    for phi, value in zip(phis, results, strict=True):
+        phi.add_incoming(value, builder.block)
+    end = builder.block
+    builder.cbranch(builder.icmp_signed("<", following, stop), loop, after)
+    builder.position_at_end(after)
+    if known:
+        return results
+    outcomes = []
+    for value, result in zip(carried, results, strict=True):
+        phi = builder.phi(value.type)
+        phi.add_incoming(value, before)
+        phi.add_incoming(result, end)
+        outcomes.append(phi)
+    return outcomes
+
+
+def function(
+    module: ir.Module, vectors_host, name: str, types: Sequence[ir.Type], inline: bool = False
+) -> tuple[ir.Function, ir.IRBuilder]:
+    """A new internal function without result, and a builder in its entry block."""
+    made = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
+    made.linkage = "internal"
+    made.attributes.add("nounwind")
+    made.attributes.add("alwaysinline" if inline else "noinline")
+    vectors_host.mark(made)
+    return made, ir.IRBuilder(made.append_basic_block("entry"))
+
+
+def transpose(builder: ir.IRBuilder, rows: Values) -> Values:
+    """The transpose of as many vectors as each has lanes (a power of two).
+
+    Each step exchanges one bit of the row's number with the same bit of the lane's.
+    """
+    count = len(rows)
+    rows = list(rows)
+    bit = count // 2
+    while bit:
+        first = [x if not x & bit else count + x - bit for x in range(count)]
+        second = [x + bit if not x & bit else count + x for x in range(count)]
+        for i in range(count):
+            if not i & bit:
+                a, b = rows[i], rows[i + bit]
+                rows[i] = builder.shuffle_vector(a, b, lanes_of(first))
+                rows[i + bit] = builder.shuffle_vector(a, b, lanes_of(second))
+        bit //= 2
+    return rows
+
+
+def lanes_of(numbers: Sequence[int]) -> ir.Constant:
+    """The constant mask of a shuffle."""
+    return ir.Constant(ir.VectorType(I32, len(numbers)), list(numbers))
+
+
+def chunks(count: int, most: int) -> list[tuple[int, int]]:
+    """(start, power of two) pieces that cover `count` elements, at most `most` each."""
+    found, start = [], 0
+    while start < count:
+        size = min(most, 1 << ((count - start).bit_length() - 1))
+        found.append((start, size))
+        start += size
+    return found
+
+
+def zeros(v: Vectors, dtype: str) -> ir.Constant:
+    """A vector of zeros."""
+    return ir.Constant(v.type(dtype), None)
+
+
+__all__ = [
+    "POINTER", "Values", "at", "chunks", "counted", "function", "lanes_of", "least", "number",
+    "times", "transpose", "zeros",
+]  # fmt: skip

@@ -1,0 +1,252 @@
+"""How a matrix product is cut: register tiles, packed panels, blocks of k, and tasks.
+
+The scheme is Goto's and BLIS's (K. Goto and R. van de Geijn, *Anatomy of High-Performance Matrix
+Multiplication*, ACM TOMS 34(3), 2008; F. Van Zee and R. van de Geijn, *BLIS*, ACM TOMS 41(3),
+2015): a tile of C stays in registers while k runs; B is read from panels that are as wide as a
+tile and lie in the second-level cache; A is read an element at a time and broadcast.
+All sizes are known when code is made, so that tiles are balanced (11 + 11 + 10 rows for 32, not
+14 + 14 + 4), and nothing here depends on how many threads will run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from ..loops.kernel import Access, Gemm, Instruction
+from .host import Host
+
+# The longest stretch of k that one pass over packed panels takes.
+DEPTH = 512
+# A task is worth having if it keeps a core busy for about this many multiply-adds.
+TASK_WORK = 400_000
+MOST_TASKS = 64
+# An epilogue of at most so many instructions is worked on the accumulators themselves.
+INLINE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`count` things in `parts` parts whose sizes differ by one at most, larger ones first."""
+
+    count: int
+    parts: int
+
+    @property
+    def large(self) -> int:
+        """The size of the larger parts."""
+        return -(-self.count // self.parts)
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """(size, how many parts have it), for the one or two sizes that occur."""
+        small, larger = divmod(self.count, self.parts)
+        found = [(small + 1, larger), (small, self.parts - larger)]
+        return [(size, parts) for size, parts in found if size and parts]
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """The cut of one Gemm.
+
+    Attributes:
+        lanes: elements of a vector.
+        rows: m, in tiles.
+        width: vectors of a panel.
+        panels: how many panels n has; the last one may be narrower.
+        depth: how much of k a block has.
+        blocks: how many blocks k has; the last one may be shorter.
+        pack_a, pack_b: whether operands are copied into the scratch memory first.
+        row_parts, column_parts: how many tasks the tiles' rows and the panels are dealt to.
+        inline: whether the epilogue works on the accumulators; otherwise it reads them back
+            from memory, in a loop.
+    """
+
+    lanes: int
+    rows: Split
+    width: int
+    panels: int
+    depth: int
+    blocks: int
+    pack_a: bool
+    pack_b: bool
+    row_parts: Split
+    column_parts: Split
+    inline: bool
+
+    @property
+    def parts(self) -> int:
+        """How many tasks each matrix of a batch makes."""
+        return self.row_parts.parts * self.column_parts.parts
+
+    def lengths(self, k: int) -> list[int]:
+        """How much of k each kind of block has: all but the last one, and the last one."""
+        return [self.depth, k - (self.blocks - 1) * self.depth]
+
+
+def itemsize(dtype: str) -> int:
+    """Bytes of an element; half-precision names that NumPy does not know included."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+def accesses(kernel: Gemm) -> list[Access]:
+    """Every access of the epilogue: its loads, then its stores."""
+    loads = [x.detail for x in kernel.epilogue if x.name == "load"]
+    return loads + [access for access, _ in kernel.stores]
+
+
+def argument_count(kernel: Gemm) -> int:
+    """How many pointers the kernel takes, without the scratch memory that follows them."""
+    everything = [kernel.a, kernel.b, *accesses(kernel)]
+    return 1 + max(access.argument for access in everything)
+
+
+def simplify(kernel: Gemm) -> Gemm:
+    """An equal kernel: n is the longer side where n is tiny, no batch dimensions of size 1."""
+    keep = [d for d, size in enumerate(kernel.batch) if size != 1]
+    if len(keep) < len(kernel.batch):
+        kernel = _with_dimensions(kernel, keep)
+    if kernel.n == 1 < kernel.m:
+        kernel = transposed(kernel)
+    return kernel
+
+
+def _with_dimensions(kernel: Gemm, keep: list[int]) -> Gemm:
+    rank = len(kernel.batch)
+    order = [*keep, rank, rank + 1]
+
+    def access(x: Access) -> Access:
+        return replace(x, strides=tuple(x.strides[d] for d in order))
+
+    def index(dimension: int) -> int | None:
+        return order.index(dimension) if dimension in order else None
+
+    mapped = _map_epilogue(kernel, access, index)
+    return replace(mapped, batch=tuple(kernel.batch[d] for d in keep))
+
+
+def transposed(kernel: Gemm) -> Gemm:
+    """The same products with m and n (and a and b) exchanged: C' = B' A'."""
+    rank = len(kernel.batch)
+
+    def access(x: Access) -> Access:
+        *batch, row, column = x.strides
+        return replace(x, strides=(*batch, column, row))
+
+    def index(dimension: int) -> int:
+        return 2 * rank + 1 - dimension if dimension >= rank else dimension
+
+    mapped = _map_epilogue(kernel, access, index)
+    return replace(mapped, m=kernel.n, n=kernel.m, a=mapped.b, b=mapped.a)
+
+
+def _map_epilogue(kernel: Gemm, access, index) -> Gemm:
+    """Every access, and every dimension that an "index" names, replaced."""
+    epilogue = []
+    for x in kernel.epilogue:
+        if x.name == "load":
+            x = replace(x, detail=access(x.detail))
+        elif x.name == "index":
+            place = index(x.detail)
+            x = (
+                Instruction("constant", (), x.dtype, 0)
+                if place is None
+                else replace(x, detail=place)
+            )
+        epilogue.append(x)
+    stores = tuple((access(x), position) for x, position in kernel.stores)
+    return replace(
+        kernel,
+        a=access(kernel.a),
+        b=access(kernel.b),
+        epilogue=tuple(epilogue),
+        stores=stores,
+    )
+
+
+def tile(m: int, vectors: int, host: Host) -> tuple[Split, int]:
+    """The best rows and vectors of a register tile, by a count of cycles for one step of k.
+
+    Registers hold the accumulators, one row of B and one broadcast element of A.
+    """
+    best, choice = float("inf"), (Split(m, m), 1)
+    for width in range(1, min(vectors, 8) + 1):
+        most = min((host.registers - width - 1) // width, 24)
+        if most < 1:
+            break
+        rows = Split(m, -(-m // most))
+        whole, rest = divmod(vectors, width)
+        cost = sum(
+            panels * tiles * _tile_cycles(height, columns)
+            for columns, panels in ((width, whole), (rest, bool(rest)))
+            for height, tiles in rows.sizes()
+        )
+        if cost < best:
+            best, choice = cost, (rows, width)
+    return choice
+
+
+def _tile_cycles(rows: int, vectors: int) -> float:
+    # multiply-adds, or loads where those take longer (two broadcasts a cycle), or the latency
+    # of one multiply-add; then what each visit costs, which favours large tiles
+    cycles = max(rows * vectors, vectors + rows / 2, 4)
+    return cycles + 0.4 + 0.2 * vectors + 0.05 * rows
+
+
+def plan(kernel: Gemm, host: Host) -> Tiling:
+    """The cut of a kernel that `simplify` has been at."""
+    size = itemsize(kernel.dtype)
+    lanes = host.lanes(size)
+    vectors = -(-kernel.n // lanes)
+    rows, width = tile(kernel.m, vectors, host)
+    panels = -(-vectors // width)
+    pack_b = _packs_b(kernel, lanes, host)
+    blocks = max(1, -(-kernel.k // DEPTH))
+    depth = -(-kernel.k // blocks)
+    column_parts, row_parts = _parts(kernel, rows.parts, panels, width * lanes * depth * size, host)
+    return Tiling(
+        lanes=lanes,
+        rows=rows,
+        width=width,
+        panels=panels,
+        depth=depth,
+        blocks=-(-kernel.k // depth) if depth else 1,
+        pack_a=_packs_a(kernel),
+        pack_b=pack_b,
+        row_parts=row_parts,
+        column_parts=column_parts,
+        inline=blocks == 1 and len(kernel.epilogue) <= INLINE,
+    )
+
+
+def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
+    *_, down, across = kernel.b.strides
+    if kernel.b.dtype != kernel.dtype or across != 1:
+        return True
+    if kernel.n % lanes and host.vector_bytes < 32:
+        return True  # the last vector needs masked loads
+    return kernel.m > 64 or (down * itemsize(kernel.dtype) % 2048 == 0 and kernel.m > 16)
+
+
+def _packs_a(kernel: Gemm) -> bool:
+    *_, down, across = kernel.a.strides
+    if kernel.a.dtype != kernel.dtype:
+        return True
+    if kernel.n < 64:
+        return False
+    return down * itemsize(kernel.dtype) % 1024 == 0 or across != 1
+
+
+def _parts(
+    kernel: Gemm, tiles: int, panels: int, panel_bytes: int, host: Host
+) -> tuple[Split, Split]:
+    # columns first: B's panels are then packed once; a task's panels fill half of the L2 cache
+    # at most
+    work = prod(kernel.batch) * kernel.m * kernel.n * kernel.k
+    wanted = min(MOST_TASKS, max(1, work // TASK_WORK))
+    wanted = -(-wanted // max(1, prod(kernel.batch)))
+    fitting = max(1, host.l2 // 2 // max(1, panel_bytes))
+    columns = min(panels, max(-(-panels // fitting), min(wanted, -(-panels // 4))))
+    rows = min(tiles, max(1, round(wanted / columns)))
+    return Split(panels, columns), Split(tiles, rows)
