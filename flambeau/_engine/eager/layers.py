@@ -84,8 +84,9 @@ def _nll_loss(a, target, weight, *, reduction, ignore_index):
     weights = _class_weights(target, weight, counts)
     loss = -a[where]
     if weights is not None:
-        # an ignored entry counts nothing, even if it is infinite
-        loss = np.where(weights == 0, 0, loss * weights) if counts is not None else loss * weights
+        loss = loss * weights
+    if counts is not None:
+        loss = np.where(counts == 0, 0, loss)  # an ignored entry may be infinite
     total = a.dtype.type(target.size) if weights is None else weights.sum(dtype=a.dtype)
     if reduction != "none":
         loss = loss.sum(dtype=a.dtype)
@@ -101,7 +102,9 @@ def _nll_loss_grad(g, target, weight, total, *, shape, reduction, ignore_index):
     weights = _class_weights(target, weight, counts)
     each = -g / total if reduction == "mean" else -g
     out = np.zeros(shape, g.dtype)
-    out[where] = each if weights is None else each * weights
+    if weights is not None:
+        each = each * weights
+    out[where] = each if counts is None else np.where(counts == 0, 0, each)  # 0 / 0 if all are
     return out
 
 

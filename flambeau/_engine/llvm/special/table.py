@@ -1,0 +1,60 @@
+"""The table of kernels with code of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+from ...loops.kernel import Special
+from ..host import Host
+from .writer import Writer
+
+Tasks = Callable[[Special, Host], int]
+Work = Callable[[Special], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one primitive's kernels are made, divided and rated."""
+
+    emit: Callable[[Writer], None]
+    tasks: Tasks
+    work: Work
+
+
+KERNELS: dict[str, Kind] = {}
+
+
+def register(
+    *names: str, tasks: Tasks, work: Work | None = None
+) -> Callable[[Callable[[Writer], None]], Callable[[Writer], None]]:
+    """Decorator: the function writes the kernels of these primitives.
+
+    Args:
+        tasks: how many pieces of work there are.
+        work: about how many nanoseconds a kernel takes; by the size of its arguments if None.
+    """
+
+    def add(emit: Callable[[Writer], None]) -> Callable[[Writer], None]:
+        for name in names:
+            if name in KERNELS:
+                raise ValueError(f"two kernels for {name}")
+            KERNELS[name] = Kind(emit, tasks, work or by_elements())
+        return emit
+
+    return add
+
+
+def one(kernel: Special, host: Host) -> int:
+    """A kernel that is not divided."""
+    return 1
+
+
+def by_elements(each: float = 0.5) -> Work:
+    """So many nanoseconds for each element of the largest argument."""
+
+    def work(kernel: Special) -> int:
+        return int(each * max(prod(shape) for _, shape, _ in kernel.arguments))
+
+    return work
