@@ -11,7 +11,7 @@ from ..eager import RULES
 from ..eager.precision import EXACT_BESIDE_NUMBERS, beside_number
 from ..eager.quiet import SETTING, enter, leave
 from ..prims import PRIMITIVES
-from .ir import REGION_WRITE, Graph, Node, Number, Value
+from .ir import CHECK_INDEX, REGION_WRITE, Graph, Node, Number, ProgramFault, Value
 
 
 class Interpreted:
@@ -54,6 +54,9 @@ def evaluate(node: Node, arrays: dict[Value, np.ndarray], numbers: Sequence[floa
     """Run one node, and store its results in `arrays`."""
     inputs = [_resolve(x, arrays, numbers) for x in node.inputs]
     params = {key: _number(x, numbers) for key, x in node.params.items()}
+    if node.name == CHECK_INDEX:
+        _check_index(inputs[0], **params)
+        return
     result = run_rule(node.name, inputs, params)
     results = result if isinstance(result, tuple) else (result,)
     for value, array in zip(node.outputs, results, strict=True):
@@ -70,6 +73,14 @@ def run_rule(name: str, inputs: list[Any], params: dict[str, Any]) -> Any:
         if type(a) is float or type(b) is float:
             return beside_number(rule, a, b, name in EXACT_BESIDE_NUMBERS)
     return rule(*inputs, **params)
+
+
+def _check_index(index: np.ndarray, *, low: int, high: int, ignored: int | None) -> None:
+    outside = (index < low) | (index >= high)
+    if ignored is not None:
+        outside &= index != ignored
+    if outside.any():
+        raise ProgramFault(f"an index is not in [{low}, {high})")
 
 
 def _resolve(x: Any, arrays: dict[Value, np.ndarray], numbers: Sequence[float]) -> Any:

@@ -72,8 +72,9 @@ class Stage:
 
     Attributes:
         body: computed at every inner point.
-        reductions: their results are *row values*, numbered on through all stages of a kernel,
-            then the row bodies' results: what later bodies read by "row".
+        reductions: their results are *row values*: what row bodies and later stages read by "row".
+            They are numbered through the whole kernel, stage by stage: a stage's reductions,
+            then its `row_results`.
         stores: (Access, position in the body), at every inner point.
         row: computed once when the pass is over; may read row values and load with inner
             strides 0. Each of `row_results` (positions in `row`) becomes a further row value.
