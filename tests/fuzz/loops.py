@@ -1,0 +1,199 @@
+"""Random loops: programs as text, run with any module that claims to be torch, and compared.
+
+A loop is what a JIT meets: the same lines again and again, with something that changes in the
+middle. Everything that a user could see is kept: what the program logs, its errors, and the whole
+state of its tensors, models and optimizers at the end.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import io
+import math
+import re
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .programs import state
+
+HEADER = """# FLAMBEAU_JIT=off, auto or force
+import copy, gc, io
+import numpy as np
+import flambeau as torch
+class Interrupt(BaseException): pass
+kept = []
+log, keep = print, kept.append
+"""
+NUMBER = re.compile(r"-?\d+\.\d*(?:e[-+]?\d+)?|-?inf|nan")
+TOLERANCE = {"torch.float16": 1e-2, "torch.bfloat16": 6e-2, "torch.float64": 1e-7}
+
+
+class Interrupt(BaseException):
+    """What a program raises where a user would press Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the loop's body, and the condition on `i` under which it runs ("": always)."""
+
+    text: str
+    when: str = ""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A program.
+
+    Attributes:
+        each: errors are caught line by line, not step by step.
+        tolerance: relative, for float32.
+        torch: whether the real torch gives the same.
+    """
+
+    setup: tuple[str, ...]
+    body: tuple[Line, ...]
+    steps: int = 14
+    each: bool = False
+    tolerance: float = 2e-4
+    torch: bool = True
+
+    def source(self) -> str:
+        """The program's text, without the header."""
+        lines = ["torch.manual_seed(0)", "F = torch.nn.functional", *self.setup]
+        lines.append(f"for i in range({self.steps}):")
+        caught = ["except (Exception, Interrupt) as error:", "    log(error)"]
+        blocks = [self.body] if not self.each else [(line,) for line in self.body]
+        for block in blocks:
+            lines.append("    try:")
+            for line in block:
+                text = line.text.split("\n")
+                if line.when:
+                    lines.append(f"        if {line.when}:")
+                lines += [("            " if line.when else "        ") + part for part in text]
+            if not block:
+                lines.append("        pass")
+            lines += ["    " + text for text in caught]
+        return "\n".join(lines) + "\n"
+
+    def script(self) -> str:
+        """The program as one can run it."""
+        return HEADER + self.source()
+
+
+def run(loop: Loop, torch: Any) -> list[Any]:
+    """Everything observable of a run."""
+    seen: list[Any] = []
+    kept: list[Any] = []
+    names: dict[str, Any] = {
+        "torch": torch, "copy": copy, "gc": gc, "io": io, "np": np, "Interrupt": Interrupt,
+        "log": lambda *values: seen.append([observe(v) for v in values]), "keep": kept.append,
+        "kept": kept,
+    }  # fmt: skip
+    given = set(names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            exec(compile(loop.source(), "<loop>", "exec"), names)
+        except Exception as error:  # the setup's, which a shrunk program may have
+            seen.append(observe(error))
+        ends = {n: v for n, v in names.items() if n not in given and n not in ("F", "error")}
+        seen.append({n: observe(v) for n, v in ends.items() if not n.startswith("__")})
+        seen.append(observe(kept))
+        seen.append(observe(torch.rand(2)))
+    return seen
+
+
+def observe(value: Any) -> Any:
+    """A value as plain data."""
+    if isinstance(value, type):
+        return value.__name__
+    if hasattr(value, "requires_grad_") and not hasattr(value, "parameters"):
+        return state(value)
+    if isinstance(value, BaseException):
+        kind = "RuntimeError" if isinstance(value, RuntimeError) else type(value).__name__
+        return {"error": kind, "message": str(value)}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, str):
+        return [NUMBER.sub("#", value), [float(n) for n in NUMBER.findall(value)]]
+    if isinstance(value, dict):
+        return {str(key): observe(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [observe(item) for item in value]
+    if hasattr(value, "parameters") and hasattr(value, "state_dict"):
+        grads = [observe(p.grad) for p in value.parameters()]
+        return [observe(dict(value.state_dict())), grads]
+    if hasattr(value, "param_groups"):
+        found = value.state_dict()
+        groups = [{k: g[k] for k in ("lr", "params")} for g in found["param_groups"]]
+        return [observe(found["state"]), groups]
+    if isinstance(value, (bool, int, float, complex, type(None))):
+        return value
+    return type(value).__name__
+
+
+LOOSE = {"version", "stride", "offset", "message", "is_view"}  # not asked of the real torch
+
+
+def difference(a: Any, b: Any, tolerance: float, ignore: frozenset[str] = frozenset()) -> str:
+    """Where two observations first differ, or ''."""
+    largest = max(1.0, *_magnitudes(a), *_magnitudes(b))
+    return _difference(a, b, tolerance, 1e-7 * largest, ignore, "")
+
+
+def _magnitudes(value: Any) -> list[float]:
+    if isinstance(value, float):
+        return [abs(value)] if math.isfinite(value) else []
+    if isinstance(value, complex):
+        return [abs(value)] if math.isfinite(abs(value)) else []
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [max(found)] if (found := [m for item in value for m in _magnitudes(item)]) else []
+    return []
+
+
+def _difference(
+    a: Any, b: Any, tolerance: float, floor: float, ignore: frozenset[str], where: str
+) -> str:
+    if isinstance(a, dict) and isinstance(b, dict):
+        if a.keys() != b.keys():
+            return f"{where}: {sorted(a.keys() ^ b.keys())} in one only"
+        if "dtype" in a:
+            tolerance = max(TOLERANCE.get(a["dtype"], tolerance), tolerance)
+        pairs = [(f"{where}.{key}", a[key], b[key]) for key in a if key not in ignore]
+    elif isinstance(a, list) and isinstance(b, list):
+        if len(a) != len(b):
+            return f"{where}: {len(a)} and {len(b)} entries"
+        pairs = [(f"{where}[{n}]", x, y) for n, (x, y) in enumerate(zip(a, b))]
+    elif isinstance(a, (float, complex)) and isinstance(b, (float, complex)):
+        near = tolerance * max(abs(a), abs(b)) + floor + 0.1 * tolerance
+        if a == b or (a != a and b != b) or abs(a - b) <= near:
+            return ""
+        return f"{where}: {a} and {b}"
+    else:
+        return "" if type(a) is type(b) and a == b else f"{where}: {a!r} and {b!r}"[:300]
+    for place, x, y in pairs:
+        if found := _difference(x, y, tolerance, floor, ignore, place):
+            return found
+    return ""
+
+
+def shorter(loop: Loop) -> list[Loop]:
+    """The loop with something left out, in many ways."""
+    found = []
+    for n in reversed(range(len(loop.body))):
+        found.append(replace(loop, body=loop.body[:n] + loop.body[n + 1 :]))
+    for n in reversed(range(len(loop.setup))):
+        found.append(replace(loop, setup=loop.setup[:n] + loop.setup[n + 1 :]))
+    for n, line in enumerate(loop.body):
+        if line.when:
+            bare = (Line(line.text),)
+            found.append(replace(loop, body=loop.body[:n] + bare + loop.body[n + 1 :]))
+    if loop.steps > 1:
+        found.append(replace(loop, steps=loop.steps - 1))
+    return found
