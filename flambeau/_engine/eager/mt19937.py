@@ -29,24 +29,26 @@ _LOW_24 = np.uint64((1 << 24) - 1)
 class GeneratorState:
     """A Mersenne Twister with PyTorch's conventions around it.
 
-    NumPy's generator is made on the first draw: seeding alone stays cheap.
+    NumPy's generator is made on the first draw: seeding alone stays cheap. From then on it is the
+    same one, and so is the memory that its words are in: `memory` gives it to compiled programs.
 
     Attributes:
         seed: the number the state was last seeded with, 0 to 2^64 - 1.
         spare_normal: the second half of the last Box-Muller pair, or None.
     """
 
-    __slots__ = ("_bits", "_raw", "_spare_float32", "_untouched", "seed", "spare_normal")
+    __slots__ = ("_bits", "_raw", "_spare_float32", "seed", "spare_normal")
 
     def __init__(self, seed: int = DEFAULT_SEED):
+        self._bits: Any = None
+        self._raw: Callable[..., Any] = self._first_raw
         self.manual_seed(seed)
 
     def manual_seed(self, seed: int) -> None:
         """Start again from `seed`; the words depend on its low 32 bits only."""
         self.seed = seed
-        self._bits: Any = None
-        self._raw: Callable[..., Any] = self._first_raw
-        self._untouched = True
+        if self._bits is not None:
+            self._bits._legacy_seeding(seed & 0xFFFFFFFF)
         self.spare_normal: float | None = None
         self._spare_float32 = (0.0, False)
 
@@ -67,13 +69,27 @@ class GeneratorState:
     def _first_raw(self, count: int | None = None) -> Any:
         return self._twister().random_raw(count)
 
+    def _untouched(self, key: np.ndarray, position: int) -> bool:
+        """Whether these words are what the seed gave: none has been drawn since."""
+        if position != _WORDS or key[0] != self.seed & 0xFFFFFFFF:
+            return False
+        fresh = GeneratorState(self.seed)._twister().state["state"]["key"]
+        return bool((key == fresh).all())
+
+    def memory(self) -> np.ndarray:
+        """The twister itself, for code that draws from it: 625 uint32 that stay where they are.
+
+        624 words, and how many of them have been drawn since they were made (624: all). Writing
+        to it changes the state. Whoever draws holds on to the array, which keeps it alive.
+        """
+        return np.asarray(_Words(self._twister()))
+
     # --- draws -----------------------------------------------------------------------------
 
     def words(self, count: int) -> np.ndarray:
         """The next `count` words of 32 bits, as uint64."""
         if not count:
             return np.empty(0, np.uint64)
-        self._untouched = False
         return self._raw(count)
 
     def long_words(self, count: int) -> np.ndarray:
@@ -95,7 +111,6 @@ class GeneratorState:
 
     def uniform(self) -> float:
         """One float64 number in [0, 1)."""
-        self._untouched = False
         high = self._raw()
         return (((high << 32) | self._raw()) & ((1 << 53) - 1)) * 2.0**-53
 
@@ -132,9 +147,10 @@ class GeneratorState:
         """The state in the layout of PyTorch's CPU generator, 5056 bytes."""
         inner = self._twister().state["state"]
         position = int(inner["pos"])
-        left = 1 if self._untouched else _WORDS - position + 1
+        untouched = self._untouched(inner["key"], position)
+        left = 1 if untouched else _WORDS - position + 1
         head = _HEAD.pack(
-            self.seed - (self.seed >> 63 << 64), left, 1, 0 if self._untouched else position
+            self.seed - (self.seed >> 63 << 64), left, 1, 0 if untouched else position
         )
         kept = self.spare_normal is not None
         tail = _TAIL.pack(0.0, self.spare_normal or 0.0, 0.0, kept, *self._spare_float32)
@@ -164,7 +180,6 @@ class GeneratorState:
                 "pos": _WORDS if left == 1 else position,
             },
         }
-        self._untouched = position == 0
         self.spare_normal = spare if kept else None
         self._spare_float32 = tuple(spare_float32)
 
@@ -173,3 +188,16 @@ class GeneratorState:
         other = GeneratorState(self.seed)
         other.from_bytes(self.to_bytes())
         return other
+
+
+class _Words:
+    """The memory of NumPy's MT19937 as an array: its struct is the words and an int."""
+
+    def __init__(self, bits: Any):
+        self.bits = bits  # kept alive
+        self.__array_interface__ = {
+            "data": (bits.ctypes.state_address, False),
+            "shape": (_WORDS + 1,),
+            "typestr": np.dtype(np.uint32).str,
+            "version": 3,
+        }
