@@ -59,7 +59,7 @@ _HALVES = {"float16": np.dtype(np.float16), "bfloat16": np.dtype(ml_dtypes.bfloa
 
 
 class Literal(ir.FormattedConstant):
-    """A constant of any type as LLVM writes it (llvmlite's own takes vectors element by element)."""
+    """A constant as LLVM writes it: llvmlite's own takes vectors element by element."""
 
     def __init__(self, type_: ir.Type, text: str):
         self.type = type_

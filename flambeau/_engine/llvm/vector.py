@@ -46,7 +46,7 @@ class Vectors:
         first = builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
         if self.lanes == 1:
             return first
-        zeros = Literal(ir.VectorType(I32, self.lanes), "zeroinitializer")
+        zeros = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
         return builder.shuffle_vector(first, undefined, zeros)
 
     def ramp(self, start: ir.Value, step: int) -> ir.Value:

@@ -7,3 +7,9 @@ from . import exponential, logarithm
 
 # name: (families of dtypes with code, rule(v, dtype, *values))
 RULES: dict[str, tuple[str, Rule]] = {**exponential.RULES, **logarithm.RULES}
+
+# About how many vector instructions an operation takes, where it is more than one.
+COSTS: dict[str, int] = dict.fromkeys(RULES, 24) | {
+    "div": 4, "sqrt": 4, "rsqrt": 8, "reciprocal": 4, "maximum": 3, "minimum": 3,
+    "floor_divide": 60, "remainder": 60, "fmod": 60,
+}  # fmt: skip

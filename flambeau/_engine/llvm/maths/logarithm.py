@@ -1,8 +1,8 @@
 """log, log2, log10, log1p.
 
-x = 2^e m with m in [sqrt(1/2), sqrt(2)), f = m - 1. float32: log(1 + f) = f - f^2 / 2 + f^3 q(f), as
-in Cephes' logf (S. Moshier). float64: by s = f / (2 + f), log(1 + f) = 2 atanh(s), as in fdlibm
-(K. C. Ng, 1993). The polynomials are our own (Remez).
+x = 2^e m with m in [sqrt(1/2), sqrt(2)), f = m - 1. float32: log(1 + f) = f - f^2 / 2 + f^3 q(f),
+as in Cephes' logf (S. Moshier). float64: by s = f / (2 + f), log(1 + f) = 2 atanh(s), as in
+fdlibm (K. C. Ng, 1993). The polynomials are our own (Remez).
 """
 
 from __future__ import annotations

@@ -1,0 +1,93 @@
+"""Compiles one kernel and runs it on arrays: what the tests of code generation need."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import llvmlite.binding as binding
+import llvmlite.ir as ir
+import numpy as np
+
+from flambeau._engine.llvm import loop
+from flambeau._engine.llvm.host import AVX2, SSE2, Host, detect
+from flambeau._engine.loops.kernel import Access, Instruction, Loop, Stage
+
+binding.initialize_native_target()
+binding.initialize_native_asmprinter()
+
+# every host that this machine can stand in for
+HOSTS = [detect()] + [
+    host for host, feature in ((AVX2, "avx2"), (SSE2, "sse2"))
+    if binding.get_host_cpu_features().get(feature)
+]  # fmt: skip
+FORM = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+)
+
+
+class Native:
+    """A kernel's function; `code(arrays, numbers)` runs all of its tasks."""
+
+    def __init__(self, kernel: Any, host: Host | None = None, room: Any = loop):
+        host = host or detect()
+        module = ir.Module()
+        room.emit(module, kernel, "kernel", host)
+        self.tasks = room.tasks(kernel, host)
+        self.text = str(module)
+        self.engine = _compiled(self.text)
+        self.function = FORM(self.engine.get_function_address("kernel"))
+
+    def __call__(self, arrays: Sequence[np.ndarray], numbers: Sequence[float] = ()) -> int:
+        pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
+        values = (ctypes.c_double * len(numbers))(*numbers)
+        for task in range(self.tasks):  # one by one: what threads may do
+            code = self.function(pointers, values, task, task + 1)
+            if code:
+                return code
+        return 0
+
+
+def _compiled(text: str) -> Any:
+    module = binding.parse_assembly(text)
+    module.verify()
+    target = binding.Target.from_default_triple()
+    machine = target.create_target_machine(
+        cpu=binding.get_host_cpu_name(),
+        features=binding.get_host_cpu_features().flatten(),
+        opt=2,
+    )
+    options = binding.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False
+    builder = binding.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    engine = binding.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return engine
+
+
+def strides_of(array: np.ndarray) -> tuple[int, ...]:
+    """Strides in elements."""
+    return tuple(s // array.itemsize for s in array.strides)
+
+
+def access(argument: int, array: np.ndarray, offset: int = 0) -> Access:
+    """All of an array, as a kernel over its shape sees it."""
+    return Access(argument, str(array.dtype), strides_of(array), offset)
+
+
+def elementwise(
+    name: str, operands: Sequence[np.ndarray], out: np.ndarray, detail: Any = None
+) -> Loop:
+    """The kernel that computes one primitive: operands are arguments 0, 1 ..., then the result.
+
+    Operands are broadcast to the result's shape beforehand.
+    """
+    loads = tuple(
+        Instruction("load", (), str(a.dtype), access(k, a)) for k, a in enumerate(operands)
+    )
+    places = tuple(range(len(operands)))
+    body = (*loads, Instruction(name, places, str(out.dtype), detail))
+    stores = ((access(len(operands), out), len(operands)),)
+    return Loop(out.shape, (), (Stage(body=body, stores=stores),))
