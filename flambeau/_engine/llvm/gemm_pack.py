@@ -10,7 +10,7 @@ from __future__ import annotations
 import llvmlite.ir as ir
 
 from .conversion import convert
-from .gemm_code import Values, at, chunks, counted, least, number, times, transpose, zeros
+from .gemm_code import Values, at, chunks, counted, lanes_of, least, number, times, transpose, zeros
 from .host import Host
 from .types import KINDS
 from .vector import Vectors
@@ -25,6 +25,8 @@ class Packer:
         self.source = source
         self.target = target
         self.lanes = host.lanes(KINDS[target].itemsize)
+        # Squares of 32 bytes: a third of the shuffles in the code, and no slower than wider ones
+        self.square = min(host.vector_bytes, 32) // KINDS[target].itemsize
 
     def load(self, pointer: ir.Value, lanes: int) -> ir.Value:
         """`lanes` elements of the source, as the target's dtype."""
@@ -56,12 +58,8 @@ class Packer:
         along_k, along_group = strides
         if along_group == 1:
             self._lines(source, target, shape, along_k, length)
-        elif along_k == 1 and shortest >= self.lanes and width % self.lanes == 0:
-            for first in range(0, width, self.lanes):
-                rows = min(self.lanes, valid - first)
-                block = at(self.builder, source, first * along_group, self.source)
-                here = at(self.builder, target, first, self.target)
-                self._transposed(block, here, (rows, width), along_group, length)
+        elif along_k == 1 and shortest >= self.square:
+            self._squares(source, target, shape, along_group, length)
         else:
             self._elements(source, target, shape, strides, length)
 
@@ -85,29 +83,53 @@ class Packer:
 
         counted(builder, number(0), length, line)
 
-    def _transposed(
+    def _squares(
         self, source: ir.Value, target: ir.Value, shape: tuple[int, int], stride: int,
         length: ir.Value,
     ) -> None:  # fmt: skip
-        # squares of lanes x lanes; the last one overlaps its neighbour if it has to
-        rows, width = shape
-        builder, lanes = self.builder, self.lanes
-        last = builder.sub(length, number(lanes))
+        # whole squares, then the elements that are left over beside them, padded
+        valid, width = shape
+        builder, side = self.builder, self.square
+        whole = valid // side * side
+
+        def column(first: ir.Value, _: Values) -> None:
+            origin = at(builder, source, times(builder, first, stride), self.source)
+            here = at(builder, target, first, self.target)
+            self._transposed(origin, here, (side, side, width), stride, length)
+
+        counted(builder, number(0), number(whole), column, step=side)
+        for start in range(whole, width, side):
+            rows = min(side, max(valid - start, 0))
+            origin = at(builder, source, start * stride, self.source)
+            here = at(builder, target, start, self.target)
+            lanes = min(side, width - start)
+            self._transposed(origin, here, (rows, lanes, width), stride, length)
+
+    def _transposed(
+        self, source: ir.Value, target: ir.Value, shape: tuple[int, int, int], stride: int,
+        length: ir.Value,
+    ) -> None:  # fmt: skip
+        # along k; the last square overlaps its neighbour if it has to
+        rows, lanes, width = shape
+        builder, side = self.builder, self.square
+        last = builder.sub(length, number(side))
 
         def square(position: ir.Value, _: Values) -> None:
             step = least(builder, position, last)
             origin = at(builder, source, step, self.source)
             here = at(builder, target, times(builder, step, width), self.target)
             found = [
-                self.load(at(builder, origin, row * stride, self.source), lanes)
+                self.load(at(builder, origin, row * stride, self.source), side)
                 for row in range(rows)
             ]
-            rest = zeros(Vectors(builder, lanes, self.host), self.target)
-            found += [rest] * (lanes - rows)
+            rest = zeros(Vectors(builder, side, self.host), self.target)
+            found += [rest] * (side - rows)
             for row, value in enumerate(transpose(builder, found)):
+                if lanes < side:
+                    value = builder.shuffle_vector(value, value, lanes_of(range(lanes)))
                 self.store(value, at(builder, here, row * width, self.target))
 
-        counted(builder, number(0), length, square, step=lanes)
+        counted(builder, number(0), length, square, step=side)
 
     def _elements(
         self, source: ir.Value, target: ir.Value, shape: tuple[int, int],

@@ -18,10 +18,20 @@ import numpy as np
 from ..loops.kernel import Access, Gemm, Instruction
 from .host import Host
 
-# The longest stretch of k that one pass over packed panels takes.
-DEPTH = 512
-# A task is worth having if it keeps a core busy for about this many multiply-adds.
-TASK_WORK = 400_000
+# Bytes of k: up to DEEPEST a panel holds all of it, otherwise it is cut in pieces of about DEPTH.
+DEEPEST = 4096
+DEPTH = 2048
+# A level-one cache has 8 ways at least, so that the rows of A that a tile reads side by side stay
+# there however far apart they lie: A need not be packed.
+MOST_ROWS = 8
+MOST_VECTORS = 6
+# What one more form of tile costs (in compile time), as a share of the run's.
+FORM_COST = 0.02
+# A task is worth having if it has so many multiply-adds (some 20 us). That makes up to MANY_TASKS;
+# there are more of them, up to MOST_TASKS, where they are large.
+TASK_WORK = 1_000_000
+MANY_TASKS = 16
+LARGE_TASK_WORK = 16_000_000
 MOST_TASKS = 64
 # An epilogue of at most so many instructions is worked on the accumulators themselves.
 INLINE = 12
@@ -171,17 +181,23 @@ def tile(m: int, vectors: int, host: Host) -> tuple[Split, int]:
     Registers hold the accumulators, one row of B and one broadcast element of A.
     """
     best, choice = float("inf"), (Split(m, m), 1)
-    for width in range(1, min(vectors, 8) + 1):
-        most = min((host.registers - width - 1) // width, 24)
+    for width in range(1, min(vectors, MOST_VECTORS) + 1):
+        most = min((host.registers - width - 1) // width, MOST_ROWS)
         if most < 1:
             break
         rows = Split(m, -(-m // most))
         whole, rest = divmod(vectors, width)
-        cost = sum(
-            panels * tiles * _tile_cycles(height, columns)
-            for columns, panels in ((width, whole), (rest, bool(rest)))
+        forms = [
+            (height, tiles, columns, panels)
+            for columns, panels in ((width, whole), (rest, 1))
             for height, tiles in rows.sizes()
+            if columns and panels
+        ]
+        cost = sum(
+            tiles * panels * _tile_cycles(height, columns)
+            for height, tiles, columns, panels in forms
         )
+        cost *= 1 + FORM_COST * len(forms)
         if cost < best:
             best, choice = cost, (rows, width)
     return choice
@@ -191,7 +207,7 @@ def _tile_cycles(rows: int, vectors: int) -> float:
     # multiply-adds, or loads where those take longer (two broadcasts a cycle), or the latency
     # of one multiply-add; then what each visit costs, which favours large tiles
     cycles = max(rows * vectors, vectors + rows / 2, 4)
-    return cycles + 0.4 + 0.2 * vectors + 0.05 * rows
+    return cycles + 0.4 + 0.1 * vectors + 0.05 * rows
 
 
 def plan(kernel: Gemm, host: Host) -> Tiling:
@@ -201,52 +217,51 @@ def plan(kernel: Gemm, host: Host) -> Tiling:
     vectors = -(-kernel.n // lanes)
     rows, width = tile(kernel.m, vectors, host)
     panels = -(-vectors // width)
-    pack_b = _packs_b(kernel, lanes, host)
-    blocks = max(1, -(-kernel.k // DEPTH))
+    blocks = 1 if kernel.k * size <= DEEPEST else -(-kernel.k * size // DEPTH)
     depth = -(-kernel.k // blocks)
-    column_parts, row_parts = _parts(kernel, rows.parts, panels, width * lanes * depth * size, host)
+    blocks = -(-kernel.k // depth) if depth else 1
+    columns, parts = _parts(kernel, rows, panels, width * lanes * depth * size, blocks, host)
     return Tiling(
         lanes=lanes,
         rows=rows,
         width=width,
         panels=panels,
         depth=depth,
-        blocks=-(-kernel.k // depth) if depth else 1,
-        pack_a=_packs_a(kernel),
-        pack_b=pack_b,
-        row_parts=row_parts,
-        column_parts=column_parts,
+        blocks=blocks,
+        pack_a=kernel.a.dtype != kernel.dtype,
+        pack_b=_packs_b(kernel, lanes, host),
+        row_parts=parts,
+        column_parts=columns,
         inline=blocks == 1 and len(kernel.epilogue) <= INLINE,
     )
 
 
 def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
     *_, down, across = kernel.b.strides
-    if kernel.b.dtype != kernel.dtype or across != 1:
+    if kernel.b.dtype != kernel.dtype or (across != 1 and kernel.n > 1):
         return True
     if kernel.n % lanes and host.vector_bytes < 32:
         return True  # the last vector needs masked loads
-    return kernel.m > 64 or (down * itemsize(kernel.dtype) % 2048 == 0 and kernel.m > 16)
-
-
-def _packs_a(kernel: Gemm) -> bool:
-    *_, down, across = kernel.a.strides
-    if kernel.a.dtype != kernel.dtype:
-        return True
-    if kernel.n < 64:
-        return False
-    return down * itemsize(kernel.dtype) % 1024 == 0 or across != 1
+    # far apart, or on top of each other in the caches: worth a copy that is read often
+    pitch = abs(down) * itemsize(kernel.dtype)
+    return kernel.m >= 64 and (pitch * kernel.k > host.l2 or pitch % 4096 == 0)
 
 
 def _parts(
-    kernel: Gemm, tiles: int, panels: int, panel_bytes: int, host: Host
+    kernel: Gemm, rows: Split, panels: int, panel_bytes: int, blocks: int, host: Host
 ) -> tuple[Split, Split]:
     # columns first: B's panels are then packed once; a task's panels fill half of the L2 cache
-    # at most
-    work = prod(kernel.batch) * kernel.m * kernel.n * kernel.k
-    wanted = min(MOST_TASKS, max(1, work // TASK_WORK))
-    wanted = -(-wanted // max(1, prod(kernel.batch)))
+    # at most. With several blocks of k each part of the rows packs its own B.
+    matrices = max(1, prod(kernel.batch))
+    work = matrices * kernel.m * kernel.n * kernel.k
+    wanted = min(max(1, work // TASK_WORK), MANY_TASKS)
+    wanted = max(wanted, min(work // LARGE_TASK_WORK, MOST_TASKS))
+    wanted = -(-wanted // matrices)
     fitting = max(1, host.l2 // 2 // max(1, panel_bytes))
-    columns = min(panels, max(-(-panels // fitting), min(wanted, -(-panels // 4))))
-    rows = min(tiles, max(1, round(wanted / columns)))
-    return Split(panels, columns), Split(tiles, rows)
+    columns = -(-panels // fitting)
+    if blocks == 1:
+        columns = min(panels, max(columns, min(wanted, -(-panels // 2))))
+    parts = -(-wanted // columns)
+    if blocks > 1:
+        parts = min(parts, max(1, kernel.m // 256))
+    return Split(panels, columns), Split(rows.parts, min(parts, rows.parts))

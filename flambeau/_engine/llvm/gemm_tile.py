@@ -39,6 +39,7 @@ class Tile:
         self.rows = rows
         self.columns = columns
         self.vectors = [Vectors(builder, column.lanes, host) for column in columns]
+        self.widths = list({v.lanes: v for v in self.vectors}.values())
 
     def empty(self) -> Values:
         """Accumulators of zeros, row by row."""
@@ -81,9 +82,9 @@ class Tile:
             place = at(builder, a, row * strides.a_row + step * strides.a_step, dtype)
             kind = KINDS[dtype]
             scalar = builder.load(place, typ=kind.lane, align=kind.itemsize)
+            spread = {v.lanes: v.splat(scalar) for v in self.widths}
             for j, v in enumerate(self.vectors):
-                value = v.splat(scalar)
-                out.append(v.fma(value, loaded[j], sums[row * width + j], dtype))
+                out.append(v.fma(spread[v.lanes], loaded[j], sums[row * width + j], dtype))
         return out
 
     def by_row(self, accumulators: Values) -> list[Values]:
