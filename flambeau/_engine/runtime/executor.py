@@ -27,9 +27,8 @@ _FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
 _CLOCK_MONOTONIC = 1
 _LOOKS = 2000  # at the finished chunks, before the caller gives up its core at each look
 _GENERATION = 4  # bytes from the ticket to its high half, which changes with the job
-_JOB = ((Pool.POINTERS, Record.POINTERS), (Pool.KERNEL, Record.KERNEL), (Pool.TASKS, Record.TASKS),
-        (Pool.CHUNK, Record.CHUNK), (Pool.COUNT, Record.COUNT), (Pool.SCRATCH, Record.SCRATCH))  # fmt: skip
-
+_JOB = ("KERNEL", "POINTERS", "TASKS", "CHUNK", "COUNT", "SCRATCH")  # from a record to the pool
+_UNSTARTED = 1 << 32  # instead of a step's status: there are no threads yet
 
 NAMES = ("execute", "execute_timed", "worker", "take", "spin")
 
@@ -43,9 +42,9 @@ def build(module: ir.Module) -> None:
     _worker(module, claim, run_chunk)
     divide = _divide(module, claim, run_chunk)
     bind = _bind(module)
-    now = _now(module)
-    _execute(module, bind, divide, None)
-    _execute(module, bind, divide, now)
+    run_step = _run_step(module, divide)
+    _execute(module, bind, run_step, None)
+    _execute(module, bind, run_step, _now(module))
 
 
 def _spin(module: ir.Module) -> None:
@@ -120,7 +119,7 @@ def _worker(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> No
     fresh, look, run, idle, patient, sleep, out = b.blocks(
         "fresh", "look", "run", "idle", "patient", "sleep", "out"
     )
-    pool, scratch = b.address(record, Worker.POOL), b.address(record, Worker.SCRATCH)
+    pool = b.address(record, Worker.POOL)
     looks = b.alloca(I64)
     b.branch(fresh)
 
@@ -134,7 +133,7 @@ def _worker(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> No
     b.cbranch(b.icmp_signed(">=", chunk, I64(0)), run, idle)
 
     b.position_at_end(run)
-    b.call(run_chunk, [pool, scratch, chunk])
+    b.call(run_chunk, [pool, b.address(record, Worker.SCRATCH), chunk])
     b.branch(fresh)
 
     b.position_at_end(idle)
@@ -176,8 +175,8 @@ def _divide(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> ir
     generation = b.or_(b.shared(pool, Pool.TICKET), I64(CLOSED))
     closed = b.add(generation, I64(1 << 32))
     b.share(pool, Pool.TICKET, closed)
-    for word, source in _JOB:
-        b.put(pool, word, b.word(record, source))
+    for name in _JOB:
+        b.put(pool, Pool[name], b.word(record, Record[name]))
     b.put(pool, Pool.NUMBERS, b.ptrtoint(numbers, I64))
     b.share(pool, Pool.DONE, I64(0))
     b.share(pool, Pool.FAULT, I64(0))
@@ -189,9 +188,7 @@ def _divide(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> ir
     with b.if_then(asleep):
         _futex(b, pool, _FUTEX_WAKE_PRIVATE, b.sub(chunks, I64(1)))
 
-    work, run, wait, look, give_up, out = b.blocks(
-        "work", "run", "wait", "look", "give_up", "out"
-    )
+    work, run, wait, look, give_up, out = b.blocks("work", "run", "wait", "look", "give_up", "out")
     b.branch(work)
     b.position_at_end(work)
     mine = b.call(claim, [pool])
@@ -253,19 +250,51 @@ def _now(module: ir.Module) -> ir.Function:
     return b.function
 
 
+def _run_step(module: ir.Module, divide: ir.Function) -> ir.Function:
+    """run_step(pool, record, numbers): what the kernel returns, or _UNSTARTED."""
+    b, (pool, record, numbers) = function(
+        module, "run_step", I64, [POINTER, POINTER, POINTER], private=True
+    )
+    whole, divided, ours, start = b.blocks("whole", "divided", "ours", "start")
+    tasks = b.word(record, Record.TASKS)
+    undivided = b.icmp_unsigned(">=", b.word(record, Record.CHUNK), tasks)
+    alone = b.icmp_unsigned("<", b.word(pool, Pool.THREADS), I64(2))
+    b.cbranch(b.or_(undivided, alone), whole, divided)
+
+    b.position_at_end(whole)
+    kernel = b.code(record, Record.KERNEL, _KERNEL)
+    status = b.call(kernel, [b.address(record, Record.POINTERS), numbers, I64(0), tasks])
+    b.ret(b.sext(status, I64))
+
+    b.position_at_end(divided)
+    unstarted = b.icmp_unsigned("==", b.shared(pool, Pool.STARTED), I64(0))
+    with b.if_then(unstarted, likely=False):
+        b.branch(start)
+    # another Python thread's program may have the workers: then this one goes on alone
+    b.cbranch(b.swap(pool, Pool.BUSY, I64(0), I64(1)), ours, whole)
+
+    b.position_at_end(ours)
+    status = b.call(divide, [pool, record, numbers])
+    b.share(pool, Pool.BUSY, I64(0))
+    b.ret(b.sext(status, I64))
+
+    b.position_at_end(start)
+    b.ret(I64(_UNSTARTED))
+    return b.function
+
+
 def _execute(
-    module: ir.Module, bind: ir.Function, divide: ir.Function, now: ir.Function | None
+    module: ir.Module, bind: ir.Function, run_step: ir.Function, now: ir.Function | None
 ) -> None:
     """execute(frame): run from the frame's position on; see `layout` for what is returned."""
     name = "execute" if now is None else "execute_timed"
     b, (frame,) = function(module, name, I32, [POINTER])
-    head, step, python, native, whole, shared, ours, start, check, faulted, after, out = b.blocks(
-        "head", "step", "python", "native", "whole", "shared", "ours", "start", "check",
-        "faulted", "after", "out",
-    )  # fmt: skip
+    head, step, python, native, stopped, following, out = b.blocks(
+        "head", "step", "python", "native", "stopped", "following", "out"
+    )
+    position = b.alloca(I64)
     pool, numbers = b.address(frame, Frame.POOL), b.address(frame, Frame.NUMBERS)
     steps, count = b.address(frame, Frame.STEPS), b.word(frame, Frame.COUNT)
-    status, position, began = b.alloca(I32), b.alloca(I64), b.alloca(I64)
     at = b.word(frame, Frame.POSITION)
     b.store(at, position)
     with b.if_then(b.icmp_unsigned("==", at, I64(0))):
@@ -286,48 +315,20 @@ def _execute(
     b.ret(I32(CALLBACK))
 
     b.position_at_end(native)
-    if now is not None:
-        b.store(b.call(now, [frame]), began)
-    tasks = b.word(record, Record.TASKS)
-    undivided = b.icmp_unsigned(">=", b.word(record, Record.CHUNK), tasks)
-    alone = b.icmp_unsigned("<", b.word(pool, Pool.THREADS), I64(2))
-    b.cbranch(b.or_(undivided, alone), whole, shared)
+    began = None if now is None else b.call(now, [frame])
+    status = b.call(run_step, [pool, record, numbers])
+    b.cbranch(b.icmp_unsigned("==", status, I64(0)), following, stopped)
 
-    b.position_at_end(whole)
-    kernel = b.code(record, Record.KERNEL, _KERNEL)
-    result = b.call(kernel, [b.address(record, Record.POINTERS), numbers, I64(0), tasks])
-    b.store(result, status)
-    b.branch(check)
-
-    b.position_at_end(shared)
-    unstarted = b.icmp_unsigned("==", b.shared(pool, Pool.STARTED), I64(0))
-    with b.if_then(unstarted, likely=False):
-        b.branch(start)
-    # another Python thread's program may have the workers: then this one goes on alone
-    b.cbranch(b.swap(pool, Pool.BUSY, I64(0), I64(1)), ours, whole)
-
-    b.position_at_end(ours)
-    b.store(b.call(divide, [pool, record, numbers]), status)
-    b.share(pool, Pool.BUSY, I64(0))
-    b.branch(check)
-
-    b.position_at_end(start)
+    b.position_at_end(stopped)
+    b.put(frame, Frame.FAULT, status)
     b.put(frame, Frame.POSITION, at)
-    b.ret(I32(START_POOL))
+    unstarted = b.icmp_unsigned("==", status, I64(_UNSTARTED))
+    b.ret(b.select(unstarted, I32(START_POOL), I32(FAULTED)))
 
-    b.position_at_end(check)
-    failed = b.icmp_signed("!=", b.load(status, typ=I32), I32(0))
-    b.cbranch(failed, faulted, after)
-
-    b.position_at_end(faulted)
-    b.put(frame, Frame.FAULT, b.sext(b.load(status, typ=I32), I64))
-    b.put(frame, Frame.POSITION, at)
-    b.ret(I32(FAULTED))
-
-    b.position_at_end(after)
+    b.position_at_end(following)
     if now is not None:
-        took = b.sub(b.call(now, [frame]), b.load(began, typ=I64))
         times = b.address(frame, Frame.TIMES)
+        took = b.sub(b.call(now, [frame]), began)
         b.put(times, at, b.add(b.word(times, at), took))
     b.store(b.add(at, I64(1)), position)
     b.branch(head)

@@ -8,23 +8,24 @@ from enum import IntEnum
 class Frame(IntEnum):
     """Words of a frame: what one run of a program works on."""
 
-    POSITION = 0  # the next step; at 0, the pointers are bound first
-    STEPS = 1  # address of the steps' records
-    COUNT = 2  # how many there are
-    BINDINGS = 3  # address of triples: pointer's place, object's place, byte offset
-    BINDING_COUNT = 4
-    ARENA_BINDINGS = 5  # address of pairs: pointer's place, byte offset
-    ARENA_BINDING_COUNT = 6
-    POINTERS = 7  # address of all steps' pointers
-    NUMBERS = 8  # address of the numbers' vector
-    ARENA = 9  # address of this run's scratch memory
-    BOUND_ARENA = 10  # the one that the pointers were last bound for
-    DATA_OFFSET = 11  # where an array object holds its data's address; -1: objects are addresses
-    POOL = 12  # address of the pool
-    FAULT = 13  # what a kernel returned, where that was not 0
-    TIMES = 14  # address of one word a step: nanoseconds, added up (timed runs only)
-    CLOCK = 15  # address of the C library's clock_gettime (timed runs only)
-    OBJECTS = 16  # ids of the input arrays, then of the output arrays; then the numbers
+    STEPS = 0  # address of the steps' records
+    COUNT = 1  # how many there are
+    BINDINGS = 2  # address of triples: pointer's place, object's place, byte offset
+    BINDING_COUNT = 3
+    ARENA_BINDINGS = 4  # address of pairs: pointer's place, byte offset
+    ARENA_BINDING_COUNT = 5
+    POINTERS = 6  # address of all steps' pointers
+    NUMBERS = 7  # address of the numbers' vector
+    BOUND_ARENA = 8  # the arena that the pointers were last bound for
+    DATA_OFFSET = 9  # where an array object holds its data's address; -1: objects are addresses
+    POOL = 10  # address of the pool
+    FAULT = 11  # what a kernel returned, where that was not 0
+    TIMES = 12  # address of one word a step: nanoseconds, added up (timed runs only)
+    CLOCK = 13  # address of the C library's clock_gettime (timed runs only)
+    # From here on Python writes at each run, in one go.
+    POSITION = 14  # the next step; at 0, the pointers are bound first
+    ARENA = 15  # address of this run's scratch memory
+    OBJECTS = 16  # ids of the input arrays, then of the fresh output arrays; then the numbers
 
 
 class Record(IntEnum):

@@ -1,0 +1,73 @@
+"""Primitives without native code: their eager rules, called over a program's buffers."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..eager.quiet import SETTING, enter, leave
+from ..graph.interpreter import evaluate
+from ..graph.ir import Value
+from ..loops.plan import INPUT, Callback, Plan
+
+Base = Callable[[int], int]
+
+
+def run(
+    callback: Callback,
+    plan: Plan,
+    base: Base,
+    inputs: Sequence[np.ndarray],
+    numbers: Sequence[float],
+) -> None:
+    """Compute a callback's results and put them into their buffers.
+
+    Args:
+        base: the address of a buffer, by its number.
+
+    Raises:
+        Exception: whatever the eager rule raises; nothing has been written then.
+    """
+    node = callback.node
+    arrays: dict[Value, np.ndarray] = {}
+    for value, operand in zip(node.inputs, callback.operands, strict=True):
+        if isinstance(value, Value):
+            arrays[value] = _operand(operand, plan, base, inputs)
+    token = enter(SETTING)
+    try:
+        evaluate(node, arrays, numbers)
+        for value, (number, offset, shape, dtype, strides) in zip(
+            node.outputs, callback.results, strict=True
+        ):
+            if number is not None:
+                target = view(base(number) + offset, shape, dtype, strides)
+                np.copyto(target, arrays[value], casting="no")
+    finally:
+        leave(token)
+
+
+def _operand(operand: tuple, plan: Plan, base: Base, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    number, offset, shape, dtype, strides = operand
+    buffer = plan.buffers[number]
+    if buffer.kind == INPUT and not offset:
+        array = inputs[buffer.position]
+        steps = tuple(stride * dtype.itemsize for stride in strides)
+        if array.shape == shape and array.strides == steps and array.dtype == dtype:
+            return array
+    return view(base(number) + offset, shape, dtype, strides)
+
+
+def view(
+    address: int, shape: tuple[int, ...], dtype: np.dtype, strides: tuple[int, ...]
+) -> np.ndarray:
+    """An array over memory that it does not keep alive; `strides` are in elements."""
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    size = dtype.itemsize
+    ends = [size * stride * (length - 1) for stride, length in zip(strides, shape)]
+    low = sum(end for end in ends if end < 0)
+    high = sum(end for end in ends if end > 0)
+    memory = (ctypes.c_char * (high - low + size)).from_address(address + low)
+    return np.ndarray(shape, dtype, memory, -low, tuple(size * stride for stride in strides))

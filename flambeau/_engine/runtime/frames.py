@@ -1,0 +1,190 @@
+"""What a run works on: the frame of words that native code reads, and scratch memory."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from ..loops.plan import ARENA, INPUT, OUTPUT, STATIC, Plan, Step
+from .kernels import Native
+from .layout import Frame, Record
+from .threads import ThreadPool, aligned, libc_address
+
+_LINE = 64  # bytes to which scratch memory after the arena is aligned
+_CHUNKS_A_THREAD = 4  # a step's chunks, so that a thread that came late has its share
+_LEAST_WORK = 20_000  # nanoseconds from which on a step is divided
+_LEAST_CHUNK = 5_000  # nanoseconds of a chunk
+
+
+class Workspace:
+    """Scratch memory of a running program; the next program to run uses it again."""
+
+    __slots__ = ("_memory", "address", "size")
+
+    def __init__(self, size: int):
+        self._memory = aligned(size)
+        self.address = self._memory.ctypes.data
+        self.size = size
+
+
+class _Idle:
+    """Workspaces that no run uses."""
+
+    queue: SimpleQueue[Workspace] = SimpleQueue()
+
+
+def take(size: int) -> Workspace:
+    """Scratch memory of at least `size` bytes, to be given back after the run."""
+    try:
+        workspace = _Idle.queue.get_nowait()
+    except Empty:
+        return Workspace(size)
+    return workspace if workspace.size >= size else Workspace(size)
+
+
+def give_back(workspace: Workspace) -> None:
+    """Leave scratch memory for the next run."""
+    _Idle.queue.put(workspace)
+
+
+def forget() -> None:
+    """After a fork: begin without workspaces."""
+    _Idle.queue = SimpleQueue()
+
+
+class Tables:
+    """A plan's steps as native code reads them; frames copy what a run changes.
+
+    Attributes:
+        records: one row a step, see `layout.Record`; POINTERS is left to the frame.
+        first: the place of each step's first pointer.
+        pointers: all steps' pointers, with the addresses that never change filled in.
+        bindings, arena_bindings: where the others go.
+        fresh: the place among fresh outputs of each output that is not static.
+        workspace: bytes of scratch memory that a run needs.
+        scratch: bytes of them that each worker needs for itself, too.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        natives: Sequence[Native | None],
+        statics: dict[int, np.ndarray],
+        threads: int,
+    ):
+        self._plan, self._statics = plan, statics
+        self.scratch = max((native.scratch for native in natives if native), default=0)
+        self._arena = -(-plan.arena_bytes // _LINE) * _LINE
+        self.workspace = self._arena + self.scratch
+        kept = [place for place, (_, _, static) in enumerate(plan.outputs) if not static]
+        self.fresh = {place: number for number, place in enumerate(kept)}
+        self.pointers: list[int] = []
+        self._bindings: list[tuple[int, int, int]] = []
+        self._arena_bindings: list[tuple[int, int]] = []
+        first, records = [], []
+        for step, native in zip(plan.steps, natives, strict=True):
+            first.append(len(self.pointers))
+            record = [0] * Record.SIZE
+            if native is not None and isinstance(step, Step):
+                self._add_pointers(step, native)
+                record[Record.KERNEL] = native.address
+                record[Record.TASKS] = native.tasks
+                record[Record.CHUNK] = _chunk(native, threads)
+                record[Record.COUNT] = len(step.arguments)
+                record[Record.SCRATCH] = int(native.scratch > 0)
+            records.append(record)
+        self.first = np.array(first, np.int64)
+        self.records = np.array(records, np.int64).reshape(-1, Record.SIZE)
+        self.bindings = np.array(self._bindings, np.int64).reshape(-1, 3)
+        self.arena_bindings = np.array(self._arena_bindings, np.int64).reshape(-1, 2)
+
+    def _add_pointers(self, step: Step, native: Native) -> None:
+        for number, offset in step.arguments:
+            buffer, place = self._plan.buffers[number], len(self.pointers)
+            fixed = 0
+            if buffer.kind == INPUT:
+                self._bindings.append((place, buffer.position, offset))
+            elif buffer.kind == OUTPUT:
+                given = self._plan.inputs + self.fresh[buffer.position]
+                self._bindings.append((place, given, offset))
+            elif buffer.kind == ARENA:
+                self._arena_bindings.append((place, buffer.offset + offset))
+            else:
+                static = buffer.kind == STATIC
+                array = self._statics[buffer.position] if static else buffer.array
+                assert array is not None
+                fixed = array.ctypes.data + offset
+            self.pointers.append(fixed)
+        if native.scratch:
+            self._arena_bindings.append((len(self.pointers), self._arena))
+            self.pointers.append(0)
+
+
+def _chunk(native: Native, threads: int) -> int:
+    """How many tasks a thread takes at a time; all of them where dividing does not pay."""
+    if native.work < _LEAST_WORK or native.tasks < 2:
+        return max(native.tasks, 1)
+    chunks = min(native.tasks, _CHUNKS_A_THREAD * threads, native.work // _LEAST_CHUNK)
+    return -(-native.tasks // chunks)
+
+
+class FrameMemory:
+    """The words of one run at a time, and the tables that they lead to.
+
+    Attributes:
+        words: see `layout.Frame`.
+        address: of the words.
+    """
+
+    __slots__ = ("_tables", "address", "words")
+
+    def __init__(
+        self, tables: Tables, pool: ThreadPool, times: np.ndarray, objects: int, numbers: int
+    ):
+        pointers = aligned(8 * len(tables.pointers))
+        pointers[: len(tables.pointers)] = tables.pointers
+        records = tables.records.copy()
+        records[:, Record.POINTERS] = pointers.ctypes.data + 8 * tables.first
+        self._tables = (pointers, records, tables, pool, times)
+        self.words = words = aligned(8 * (Frame.OBJECTS + objects + numbers))
+        self.address = words.ctypes.data
+        words[Frame.STEPS], words[Frame.COUNT] = records.ctypes.data, len(records)
+        words[Frame.BINDINGS] = tables.bindings.ctypes.data
+        words[Frame.BINDING_COUNT] = len(tables.bindings)
+        words[Frame.ARENA_BINDINGS] = tables.arena_bindings.ctypes.data
+        words[Frame.ARENA_BINDING_COUNT] = len(tables.arena_bindings)
+        words[Frame.POINTERS] = pointers.ctypes.data
+        words[Frame.NUMBERS] = self.address + 8 * (Frame.OBJECTS + objects)
+        words[Frame.DATA_OFFSET] = data_offset()
+        words[Frame.POOL] = pool.address
+        words[Frame.TIMES] = times.ctypes.data
+        words[Frame.CLOCK] = libc_address("clock_gettime")
+
+
+@cache
+def data_offset() -> int:
+    """Bytes from an array object's start to its data's address; -1 where that is not known."""
+    offset = object.__basicsize__
+    if sys.implementation.name != "cpython" or np.ndarray.__basicsize__ < offset + 8:
+        return -1
+    base = np.zeros((4, 6), np.float32)
+    for array in (base, base[1:, 2:], np.zeros(3), np.empty(0), np.array(5), base.T):
+        word = ctypes.c_void_p.from_address(id(array) + offset).value or 0
+        if word != _data(array):
+            return -1
+    return offset
+
+
+def _data(array: Any) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def object_word() -> Callable[[Any], int]:
+    """What stands for an array in a frame: the object's address, or its data's."""
+    return id if data_offset() >= 0 else _data

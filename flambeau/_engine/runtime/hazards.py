@@ -1,0 +1,76 @@
+"""Runs that fail must leave no trace: what has to be saved for that.
+
+A plan should have the steps that can fault before those that write to inputs and objects. Where
+it has not, what is written early is copied before the run, and put back when a fault follows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..loops.kernel import Gemm, Loop, Special
+from ..loops.plan import INPUT, OBJECT, Callback, Plan, Step
+from ..prims import PRIMITIVES
+
+_CHECK = "check_index"
+_INTEGERS = ("int", "uint")
+
+
+def at_risk(plan: Plan) -> tuple[list[int], list[Any]]:
+    """What is written before a step that can fault: INPUT and OBJECT buffers, and generators."""
+    risky: set[int] = set()
+    written: set[int] = set()
+    generators: dict[int, Any] = {}
+    risky_generators: dict[int, Any] = {}
+    checked: set[tuple[int, int]] = set()
+    for step in plan.steps:
+        if _can_fault(step, checked):
+            risky |= written
+            risky_generators |= generators
+        writes = writes_of(step)
+        written |= {n for n in writes if plan.buffers[n].kind in (INPUT, OBJECT)}
+        checked = {place for place in checked if place[0] not in writes}
+        if isinstance(step, Callback):
+            generator = step.node.params.get("generator")
+            if generator is not None:
+                generators[id(generator)] = generator
+        elif isinstance(step.kernel, Special) and step.kernel.name == _CHECK:
+            checked |= set(step.arguments)
+    return sorted(risky), list(risky_generators.values())
+
+
+def writes_of(step: Step | Callback) -> set[int]:
+    """The numbers of the buffers that a step writes to."""
+    if isinstance(step, Callback):
+        return {result[0] for result in step.results}
+    kernel = step.kernel
+    if isinstance(kernel, Gemm):
+        places = {access.argument for access, _ in kernel.stores}
+    elif isinstance(kernel, Loop):
+        stores = [s for stage in kernel.stages for s in (*stage.stores, *stage.row_stores)]
+        places = {access.argument for access, _ in stores}
+    else:
+        places = _results_of(kernel)
+    return {step.arguments[place][0] for place in places}
+
+
+def _results_of(kernel: Special) -> set[int]:
+    """The places of a Special's results; a generator's state, which comes first, is written too."""
+    count = len(kernel.arguments)
+    if kernel.name == _CHECK:
+        return set()
+    known = PRIMITIVES.get(kernel.name)
+    results = known.outputs if known is not None and known.outputs else count
+    return {0, *range(max(count - results, 0), count)}
+
+
+def _can_fault(step: Step | Callback, checked: set[tuple[int, int]]) -> bool:
+    """Whether a step can: a callback, or a Special with indices that were not checked before."""
+    if isinstance(step, Callback):
+        return True
+    if not isinstance(step.kernel, Special):
+        return False
+    operands = zip(step.kernel.arguments, step.arguments, strict=True)
+    return any(
+        dtype.startswith(_INTEGERS) and place not in checked for (dtype, _, _), place in operands
+    )
