@@ -12,13 +12,12 @@ Conventions between these descriptions and `llvm.special`:
   exception: the result of a primitive in IN_PLACE may be at the very address of its first
   operand, if that has the same layout; the kernel sees it and makes no copy.
 - A kernel with indices among its operands checks them all before it writes anything, and returns
-  the fault code OUT_OF_RANGE. The kernel that `index_check` makes only checks: the checks of
-  indices that are known early can be a program's first steps.
+  the fault code OUT_OF_RANGE.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,6 +38,7 @@ _MOVED = _REAL | {
     "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "float16",
     "bfloat16", "complex64",
 }  # fmt: skip
+_DRAWN = _REAL | {"int8", "int16", "int32", "int64", "uint8"}
 _SUMMED = _REAL | {"int32", "int64"}
 
 
@@ -63,35 +63,6 @@ def supports(node: Node) -> bool:
     """Whether a primitive call has native code among the Specials."""
     check = _CHECKS.get(node.name)
     return check is not None and check(node)
-
-
-def index_check(
-    index: Value, layout: Layout, low: int, high: int, ignored: int | None = None
-) -> Special:
-    """A kernel that faults if an element of `index` is not in [low, high), nor is `ignored`."""
-    return Special(
-        "check_index",
-        ((index.dtype.name, index.shape, layout(index)),),
-        (("high", high), ("ignored", ignored), ("low", low)),
-    )
-
-
-def index_bounds(node: Node) -> Iterator[tuple[Value, int, int, int | None]]:
-    """What `index_check` needs to know of each index operand of a node."""
-    name, inputs, params = node.name, node.inputs, node.params
-    if name in ("nll_loss", "nll_loss_grad"):
-        shape = inputs[0].shape if name == "nll_loss" else params["shape"]
-        yield inputs[1], 0, shape[1 if len(shape) > 1 else 0], params["ignore_index"]
-    elif name == "embedding":
-        yield inputs[1], 0, inputs[0].shape[0], None
-    elif name in ("gather", "scatter", "scatter_add", "scatter_reduce"):
-        shape = inputs[0].shape if name == "gather" else node.outputs[0].shape
-        yield inputs[1], 0, shape[params["dim"]] if shape else 1, None
-    elif name in ("index", "index_put"):
-        shape = inputs[0].shape if name == "index" else node.outputs[0].shape
-        indexed = [size for size, taken in zip(shape, params["pattern"]) if taken]
-        for index, size in zip(inputs[1 if name == "index" else 2 :], indexed, strict=True):
-            yield index, -size, size, None
 
 
 def _hashable(value: Any) -> Any:
@@ -154,6 +125,34 @@ def _nll(node: Node) -> bool:
     )
 
 
+def _drawing(*numbers: str, dtypes: frozenset[str] = _REAL) -> Callable[[Node], bool]:
+    """Draws of `dtypes` whose parameters, but for those of `numbers`, are static."""
+
+    def check(node: Node) -> bool:
+        params = {key: value for key, value in node.params.items() if key not in numbers}
+        return (
+            not any(isinstance(value, Number) for value in params.values())
+            and node.params.get("generator") is not None
+            and node.outputs[0].dtype.name in dtypes
+        )
+
+    return check
+
+
+def _integers(node: Node) -> bool:
+    low, high = node.params["low"], node.params["high"]
+    if low is None or high is None or not _drawing(dtypes=_DRAWN)(node):
+        return False
+    if node.outputs[0].dtype.kind == "f":  # bounds that are exact
+        return max(abs(low), abs(high)) <= 1 << 24
+    return high - low < 1 << 63
+
+
+def _permutation(node: Node) -> bool:
+    count = node.params["count"]
+    return _drawing(dtypes=_SUMMED - _REAL)(node) and count < 1 << 27
+
+
 _CHECKS: dict[str, Callable[[Node], bool]] = {
     "nll_loss": _nll,
     "nll_loss_grad": _nll,
@@ -171,4 +170,10 @@ _CHECKS: dict[str, Callable[[Node], bool]] = {
     "pad": _of(_MOVED),
     "flip": _of(_MOVED),
     "unslice": _of(_MOVED),
+    "check_index": lambda node: node.inputs[0].dtype.kind in "iu" and _static(node),
+    "random_uniform": _drawing(),
+    "random_bernoulli": _drawing("p"),
+    "dropout_mask": _drawing("keep", "scale"),
+    "random_integers": _integers,
+    "random_permutation": _permutation,
 }

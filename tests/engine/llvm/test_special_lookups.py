@@ -7,8 +7,7 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from flambeau._engine.graph.ir import Value
-from flambeau._engine.loops.special import OUT_OF_RANGE, index_bounds, index_check, special
+from flambeau._engine.loops.special import OUT_OF_RANGE, special
 
 from .specials import HOSTS, Fault, call, compare, compiled, layout, node_of, run
 
@@ -193,16 +192,15 @@ def test_scatter_out_of_range(name):
             run("gather", a, index, dim=0, results=[source])
 
 
-def test_index_check():
-    target = np.array([3, -100, 0])
-    node = node_of(
-        "nll_loss", (_normal(3, 4), target, None), {"reduction": "sum", "ignore_index": -100},
-        [np.empty((), np.float32)] * 2,
-    )  # fmt: skip
-    ((value, *bounds),) = index_bounds(node)
-    assert isinstance(value, Value) and bounds == [0, 4, -100]
-    kernel = index_check(value, layout, *bounds)
-    function = compiled(kernel)
-    call(kernel, function, [target])
-    with pytest.raises(Fault):
-        call(kernel, function, [np.array([3, -100, 4])])
+def test_check_index():
+    params = {"low": 0, "high": 4, "ignored": -100}
+    for dtype in ("int64", "int32", "uint8"):
+        target = _index(4, 21, 3, dtype=dtype)
+        if dtype != "uint8":
+            target[5, 1] = -100
+        for layout_of in (target, target.T, target[::2, :2]):
+            run("check_index", layout_of, results=[], **params)
+        target[-1, 2] = 4
+        for layout_of in (target, target.T, target[::2, 1:]):
+            with pytest.raises(Fault):
+                run("check_index", layout_of, results=[], **params)

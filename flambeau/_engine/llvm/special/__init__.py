@@ -10,7 +10,7 @@ import llvmlite.ir as ir
 
 from ...loops.kernel import Special
 from ..host import Host
-from . import lookups, moves, scans, scatters
+from . import draws, lookups, moves, scans, scatters
 from .table import KERNELS
 from .writer import Writer
 

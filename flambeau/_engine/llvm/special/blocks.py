@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import llvmlite.ir as ir
 
-from .writer import Index, Writer, contiguous, itemsize, merged
+from .code import Index
+from .writer import Writer, contiguous, itemsize, merged
 
 # an argument, its element where the block begins, and the block's strides (None: row-major)
 Place = tuple[int, Index, Sequence[int] | None]

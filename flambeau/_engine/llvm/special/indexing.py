@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...loops.kernel import Special
-from .writer import Index, Writer
+from .code import Index
+from .writer import Writer
 
 
 @dataclass(frozen=True, slots=True)

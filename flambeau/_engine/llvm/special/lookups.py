@@ -8,10 +8,12 @@ import llvmlite.ir as ir
 
 from ...loops.kernel import Special
 from ..host import Host
+from ..types import DOUBLE
 from .blocks import copy_block
+from .code import Index, full, many
 from .indexing import Indexed
 from .table import by_elements, one, register
-from .writer import F64, Index, Writer, element_type, full, itemsize, many
+from .writer import Writer, element_type, itemsize
 
 
 @register("check_index", tasks=one, work=by_elements(0.3))
@@ -136,10 +138,10 @@ def _nll_loss(w: Writer) -> None:
     targets = _Targets(w, 1, weight, w.shapes[0])
     real = element_type(w.dtypes[0])
     reduction, shape = w.params["reduction"], w.shapes[1]
-    sums = [w.slot(full(F64, 0)) for _ in range(2)]
+    sums = [w.slot(full(DOUBLE, 0)) for _ in range(2)]
 
     def accumulate(slot: ir.Value, value: ir.Value) -> None:
-        wide = value if real == F64 else w.builder.fpext(value, F64)
+        wide = value if real == DOUBLE else w.builder.fpext(value, DOUBLE)
         w.builder.store(w.builder.fadd(w.get(slot), wide), slot)
 
     with w.nest(shape) as place:
@@ -155,7 +157,7 @@ def _nll_loss(w: Writer) -> None:
             accumulate(sums[0], value)
 
     def narrow(value: ir.Value) -> ir.Value:
-        return value if real == F64 else w.builder.fptrunc(value, real)
+        return value if real == DOUBLE else w.builder.fptrunc(value, real)
 
     whole = narrow(w.get(sums[1]))
     w.store(total, 0, whole)

@@ -8,8 +8,9 @@ from math import prod
 from ...loops.kernel import Special
 from ..host import Host
 from .blocks import copy_block
+from .code import Index, i64
 from .table import one, register
-from .writer import Index, Writer, contiguous, i64, itemsize
+from .writer import Writer, contiguous, itemsize
 
 _STRIP = 64  # of the first dimension, what one task copies
 

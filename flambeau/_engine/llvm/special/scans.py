@@ -8,8 +8,9 @@ import llvmlite.ir as ir
 
 from ...loops.kernel import Special
 from ..host import Host
+from .code import Index
 from .table import by_elements, register
-from .writer import Index, Writer, contiguous, itemsize
+from .writer import Writer, contiguous, itemsize
 
 
 def _lead(kernel: Special, host: Host) -> int:

@@ -13,9 +13,11 @@ import llvmlite.ir as ir
 
 from ...loops.kernel import Special
 from ..host import Host
+from ..types import I1
+from .code import Index, i64
 from .indexing import Indexed
 from .table import by_elements, register
-from .writer import BIT, Index, Writer, contiguous, i64, itemsize
+from .writer import Writer, contiguous, itemsize
 
 _STRIP = 256  # bytes of a row that one task of index_put writes
 
@@ -72,7 +74,7 @@ class _Operands:
     def elsewhere(self, w: Writer) -> ir.Value:
         """Whether the result is in other memory than the base."""
         if self.base is None:
-            return BIT(1)
+            return I1(1)
         return w.builder.icmp_unsigned("!=", w.pointers[self.base], w.pointers[self.result])
 
     def read(self, w: Writer, at: Index, lanes: int = 1) -> ir.Value:
@@ -116,8 +118,7 @@ def _index_put(w: Writer) -> None:
         w.check(argument, -extent, extent)
     row, strip = prod(indexed.inner), _STRIP // size
     begin = w.mul(w.begin, strip)
-    last = w.mul(w.end, strip)
-    end = w.builder.select(w.builder.icmp_signed("<", last, i64(row)), last, i64(row))
+    end = w.lower(w.mul(w.end, strip), row)
     with w.when(operands.elsewhere(w)), w.loop(0, prod(w.shapes[result]) // max(row, 1)) as k:
         operands.fill(w, w.add(w.mul(k, row), begin), w.add(w.mul(k, row), end))
     kind = "sum" if w.params["accumulate"] else None
@@ -167,7 +168,7 @@ def _scatter(w: Writer) -> None:
     strides = contiguous(shape)
     with w.tasks() as task:
         place = w.split(task, lead)
-        inside = BIT(1)
+        inside = I1(1)
         for at, size, whole in zip(place, covered, lead, strict=False):
             if size != whole:
                 below = w.builder.icmp_signed("<", at, i64(size))
