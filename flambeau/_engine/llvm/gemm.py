@@ -1,47 +1,30 @@
 """Matrix products as native code, made for one shape, its strides and its epilogue.
 
-`gemm_plan` decides how a product is cut; here the pieces are put together:
-
-    for each task (a batch's block of row tiles and panels of columns):
-        for each block of k:
-            pack B's panels, if they are to be packed
-            for each row tile:                       the *strip* functions, one for each height
-                pack A's rows, if they are to be packed
-                for each panel:                      registers: `gemm_tile`
-                    add the outer products of this block
-                    after the last block, do the epilogue: `gemm_epilogue`
-
-Kernels take one pointer more than their accesses name: scratch memory of `scratch_bytes`, which
-no other thread uses during the call.
+`gemm_plan` decides how a product is cut, `gemm_outer` and `gemm_dot` write the code of a task;
+here is the loop over tasks around it. Kernels take one pointer more than their accesses name:
+scratch memory of `scratch_bytes`, which no other thread uses during the call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import gcd, prod
+from math import prod
 
 import llvmlite.ir as ir
 
-from ..loops.kernel import Gemm
-from .gemm_code import Values, at, counted, function, least, number, times
-from .gemm_epilogue import Column, Site, batch_offset, columns_of, load_argument
-from .gemm_pack import Packer
-from .gemm_plan import Split, Tiling, argument_count, itemsize, plan, simplify
-from .gemm_tile import Strides, Tile
+from ..loops.kernel import Access, Gemm
+from .gemm_code import Values, at, counted, number, quotient, remainder
+from .gemm_dot import DotProduct
+from .gemm_epilogue import batch_offset, load_argument
+from .gemm_outer import OuterProduct, Scratch
+from .gemm_plan import ALIGNMENT, DotTiling, argument_count, itemsize, plan, simplify
 from .host import Host
-from .types import I1, I32, I64, POINTER
-from .vector import Vectors
-
-ALIGNMENT = 64
+from .types import I32, I64, POINTER
 
 
 def tasks(kernel: Gemm, host: Host) -> int:
     """How many units of work [begin, end) divides."""
     kernel = simplify(kernel)
-    if 0 in (*kernel.batch, kernel.m, kernel.n):
-        return 0
-    return prod(kernel.batch) * plan(kernel, host).parts
+    return 0 if _is_empty(kernel) else prod(kernel.batch) * plan(kernel, host).parts
 
 
 def work(kernel: Gemm) -> int:
@@ -54,10 +37,14 @@ def work(kernel: Gemm) -> int:
 def scratch_bytes(kernel: Gemm, host: Host) -> int:
     """The bytes of scratch memory that each thread brings; 0 if the pointer is not followed."""
     kernel = simplify(kernel)
-    if 0 in (*kernel.batch, kernel.m, kernel.n):
+    if _is_empty(kernel):
         return 0
-    needed = Scratch.of(kernel, plan(kernel, host)).total * itemsize(kernel.dtype)
-    return needed + ALIGNMENT if needed else 0
+    tiling = plan(kernel, host)
+    if isinstance(tiling, DotTiling):
+        needed = tiling.scratch
+    else:
+        needed = Scratch.of(kernel, tiling).total
+    return needed * itemsize(kernel.dtype) + ALIGNMENT if needed else 0
 
 
 def emit(module: ir.Module, kernel: Gemm, name: str, host: Host) -> ir.Function:
@@ -69,346 +56,56 @@ def emit(module: ir.Module, kernel: Gemm, name: str, host: Host) -> ir.Function:
     builder = ir.IRBuilder(made.append_basic_block("entry"))
     count = argument_count(kernel)
     kernel = simplify(kernel)
-    if 0 not in (*kernel.batch, kernel.m, kernel.n):
-        _Product(module, kernel, name, host, count).drive(builder, made)
+    if not _is_empty(kernel):
+        _loop_over_tasks(builder, made, kernel, name, host, count)
     builder.ret(ir.Constant(I32, 0))
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class Scratch:
-    """Where things lie in the scratch memory, in elements: B's panels, A's rows, tiles."""
-
-    panel: int
-    a: int
-    pitch: int
-    tiles: int
-    tile: int
-    total: int
-
-    @classmethod
-    def of(cls, kernel: Gemm, tiling: Tiling) -> Scratch:
-        """The layout that a tiling needs."""
-        unit = ALIGNMENT // itemsize(kernel.dtype)
-        rows, width = tiling.rows.large, tiling.width * tiling.lanes
-        panel = width * tiling.depth
-        panel = -(-panel // unit) * unit
-        a = panel * tiling.column_parts.large if tiling.pack_b else 0
-        pitch = -(-tiling.depth // unit) * unit + unit
-        tiles = a + (-(-rows // unit) * unit * pitch if tiling.pack_a else 0)
-        tile = rows * width
-        kept = tiling.row_parts.large * tiling.column_parts.large if tiling.blocks > 1 else 1
-        total = tiles + (0 if tiling.inline else kept * tile)
-        return cls(panel, a, pitch, tiles, tile, total)
+def _is_empty(kernel: Gemm) -> bool:
+    return 0 in (*kernel.batch, kernel.m, kernel.n)
 
 
-class _Product:
-    """The code of one product by outer products of packed or direct operands."""
+def _loop_over_tasks(
+    builder: ir.IRBuilder, made: ir.Function, kernel: Gemm, name: str, host: Host, count: int
+) -> None:
+    arguments, numbers, begin, end = made.args
+    tiling = plan(kernel, host)
+    if isinstance(tiling, DotTiling):
+        product = DotProduct(made.module, kernel, name, host, tiling)
+    else:
+        product = OuterProduct(made.module, kernel, name, host, tiling)
+    forms = product.forms()
+    scratch = _align(builder, load_argument(builder, arguments, count))
+    shared = tiling.column_parts.parts == 1 and not any(kernel.b.strides[:-2])
 
-    def __init__(self, module: ir.Module, kernel: Gemm, name: str, host: Host, count: int):
-        self.module = module
-        self.kernel = kernel
-        self.name = name
-        self.host = host
-        self.count = count  # of the arguments before the scratch memory
-        self.tiling = tiling = plan(kernel, host)
-        self.scratch = Scratch.of(kernel, tiling)
-        self.shortest = min(tiling.lengths(kernel.k))
-        across = tiling.width * tiling.lanes
-        rest = kernel.n - (tiling.panels - 1) * across
-        self.full = columns_of(across, tiling.lanes, kernel.dtype)
-        self.edge = None if rest == across else columns_of(rest, tiling.lanes, kernel.dtype)
-        self.full_panels = tiling.panels - (self.edge is not None)
-        # the last panel has code of its own where it is narrower
-        self.rank = len(kernel.batch)
-        self.finishers: dict[bool, ir.Function] = {}
-
-    # -- the driver ----------------------------------------------------------------------
-
-    def drive(self, builder: ir.IRBuilder, made: ir.Function) -> None:
-        """The loop over tasks."""
-        arguments, numbers, begin, end = made.args
-        strips = [(height, tiles, self.strip(height)) for height, tiles in self.tiling.rows.sizes()]
-        scratch = self._align(builder, load_argument(builder, arguments, self.count))
-
-        def task(index: ir.Value, packed: Values) -> Values:
-            return [self._task(builder, (arguments, numbers), scratch, strips, index, packed[0])]
-
-        counted(builder, begin, end, task, [number(-1)])
-
-    def _align(self, builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:
-        address = builder.ptrtoint(pointer, I64)
-        address = builder.add(address, number(ALIGNMENT - 1))
-        return builder.inttoptr(builder.and_(address, number(-ALIGNMENT)), POINTER)
-
-    def _task(
-        self, builder: ir.IRBuilder, given: tuple[ir.Value, ir.Value], scratch: ir.Value,
-        strips: list, index: ir.Value, packed: ir.Value,
-    ) -> ir.Value:  # fmt: skip
-        kernel, tiling = self.kernel, self.tiling
-        row_part = _remainder(builder, index, tiling.row_parts.parts)
-        block = _quotient(builder, index, tiling.row_parts.parts)
-        column_part = _remainder(builder, block, tiling.column_parts.parts)
-        rest = _quotient(builder, block, tiling.column_parts.parts)
+    def task(index: ir.Value, packed: Values) -> Values:
+        row_part = remainder(builder, index, tiling.row_parts.parts)
+        block = quotient(builder, index, tiling.row_parts.parts)
+        column_part = remainder(builder, block, tiling.column_parts.parts)
+        rest = quotient(builder, block, tiling.column_parts.parts)
         batch: Values = []
         for size in reversed(kernel.batch):
-            batch.insert(0, _remainder(builder, rest, size))
-            rest = _quotient(builder, rest, size)
-        panels = _part(builder, column_part, tiling.column_parts)
-        tiles = _part(builder, row_part, tiling.row_parts)
-        context = (*given, *batch)
-        a = self._operand(builder, kernel.a, given[0], batch)
-        b = self._operand(builder, kernel.b, given[0], batch)
-        same = any(kernel.b.strides[: self.rank])
-        which = block if same or tiling.column_parts.parts > 1 else number(0)
+            batch.insert(0, remainder(builder, rest, size))
+            rest = quotient(builder, rest, size)
+        operands = tuple(
+            _operand(builder, access, arguments, batch) for access in (kernel.a, kernel.b)
+        )
+        # tasks that follow each other have B's columns in common where `which` is the same
+        which = number(0) if shared else block
+        fresh = builder.icmp_signed("!=", which, packed[0])
+        context = (arguments, numbers, *batch)
+        product.task(builder, context, operands, scratch, (row_part, column_part), forms, fresh)
+        return [which]
 
-        def one_block(step: ir.Value, _: Values) -> None:
-            self._block(builder, context, scratch, strips, (a, b), step, panels, tiles, which,
-                        packed)  # fmt: skip
-
-        counted(builder, number(0), number(tiling.blocks), one_block)
-        return which
-
-    def _operand(
-        self, builder: ir.IRBuilder, access, arguments: ir.Value, batch: Values
-    ) -> ir.Value:
-        pointer = load_argument(builder, arguments, access.argument)
-        return at(builder, pointer, batch_offset(builder, access, batch), access.dtype)
-
-    def _block(
-        self, builder: ir.IRBuilder, context: Sequence[ir.Value], scratch: ir.Value, strips: list,
-        operands: tuple[ir.Value, ir.Value], step: ir.Value, panels: tuple[ir.Value, ir.Value],
-        tiles: tuple[ir.Value, ir.Value], which: ir.Value, packed: ir.Value,
-    ) -> None:  # fmt: skip
-        kernel, tiling, dtype = self.kernel, self.tiling, self.kernel.dtype
-        a, b = operands
-        start: ir.Value = number(0)
-        length: ir.Value = number(kernel.k)
-        if tiling.blocks > 1:
-            start = times(builder, step, tiling.depth)
-            length = least(builder, number(tiling.depth), builder.sub(number(kernel.k), start))
-        a = at(builder, a, times(builder, start, kernel.a.strides[-1]), kernel.a.dtype)
-        b = at(builder, b, times(builder, start, kernel.b.strides[-2]), kernel.b.dtype)
-        if tiling.pack_b:
-            b = self._pack_b(builder, b, scratch, panels, length, which, packed)
-        scratch_a = at(builder, scratch, self.scratch.a, dtype)
-        results = at(builder, scratch, self.scratch.tiles, dtype)
-        first = builder.icmp_signed("==", step, number(0))
-        last = builder.icmp_signed("==", step, number(tiling.blocks - 1))
-        done = 0
-        for height, count, strip in strips:
-
-            def one_tile(tile: ir.Value, _: Values, height=height, done=done, strip=strip):
-                row = times(builder, tile, height)
-                if height != tiling.rows.large:
-                    row = builder.add(row, number(done))
-                here = times(builder, row, kernel.a.strides[-2])
-                tile_place = builder.sub(tile, tiles[0])
-                pitch = self.scratch.tile * tiling.column_parts.large
-                kept = times(builder, tile_place, pitch if tiling.blocks > 1 else 0)
-                values = [
-                    *context, at(builder, a, here, kernel.a.dtype), b, scratch_a,
-                    at(builder, results, kept, dtype), row, *panels, length, first, last,
-                ]  # fmt: skip
-                builder.call(strip, values)
-
-            low, high = number(done), number(done + count)
-            counted(builder, _clip(builder, tiles[0], low, high),
-                    _clip(builder, tiles[1], low, high), one_tile)  # fmt: skip
-            done += count
-
-    def _pack_b(
-        self, builder: ir.IRBuilder, b: ir.Value, scratch: ir.Value,
-        panels: tuple[ir.Value, ir.Value], length: ir.Value, which: ir.Value, packed: ir.Value,
-    ) -> ir.Value:  # fmt: skip
-        access, dtype, tiling = self.kernel.b, self.kernel.dtype, self.tiling
-
-        def pack(columns: list[Column], low: ir.Value, high: ir.Value) -> None:
-            def panel(index: ir.Value, _: Values) -> None:
-                column = times(builder, index, tiling.width * tiling.lanes)
-                source = at(builder, b, times(builder, column, access.strides[-1]), access.dtype)
-                place = times(builder, builder.sub(index, panels[0]), self.scratch.panel)
-                packer = Packer(builder, self.host, access.dtype, dtype)
-                shape = (columns[-1].start + columns[-1].active, _width(columns))
-                packer.group(
-                    source, at(builder, scratch, place, dtype), shape, access.strides[-2:],
-                    length, self.shortest,
-                )  # fmt: skip
-
-            counted(builder, low, high, panel)
-
-        def pack_all() -> None:
-            full = number(self.full_panels)
-            pack(self.full, panels[0], least(builder, panels[1], full))
-            if self.edge:
-                start = builder.select(builder.icmp_signed(">", panels[0], full), panels[0], full)
-                pack(self.edge, start, panels[1])
-
-        if tiling.blocks > 1:
-            pack_all()
-        else:
-            with builder.if_then(builder.icmp_signed("!=", which, packed)):
-                pack_all()
-        return scratch
-
-    # -- a row of tiles ------------------------------------------------------------------
-
-    def strip(self, height: int) -> ir.Function:
-        """A function for a row tile of `height` rows and a range of panels."""
-        types = [POINTER, POINTER, *[I64] * self.rank, *[POINTER] * 4, *[I64] * 4, I1, I1]
-        made, builder = function(self.module, self.host, f"{self.name}.rows{height}", types)
-        context = list(made.args[: 2 + self.rank])
-        a, b, scratch_a, results, row, begin, end, length, first, last = made.args[2 + self.rank :]
-        if self.tiling.blocks == 1:
-            length = number(self.kernel.k)
-        a, strides = self._a_rows(builder, height, a, scratch_a, length)
-        state = (a, b, results, row, begin, length, first, last)
-
-        def tiles(columns: list[Column], low: ir.Value, high: ir.Value) -> None:
-            counted(
-                builder,
-                low,
-                high,
-                lambda panel, _: self._tile(
-                    builder, context, state, (height, columns, strides), panel
-                ),
-            )
-
-        full = number(self.full_panels)
-        if self.full_panels:
-            tiles(self.full, begin, least(builder, end, full))
-        if self.edge:
-            with builder.if_then(builder.icmp_signed(">", end, full)):
-                tiles(self.edge, full, number(self.full_panels + 1))
-        builder.ret_void()
-        return made
-
-    def _a_rows(
-        self, builder: ir.IRBuilder, height: int, a: ir.Value, scratch: ir.Value, length: ir.Value
-    ) -> tuple[ir.Value, tuple[int, int]]:
-        """Where the tile's rows of A are, packed if need be, and their (row, k) strides."""
-        access, dtype = self.kernel.a, self.kernel.dtype
-        row, step = access.strides[-2:]
-        if not self.tiling.pack_a:
-            return a, (row, step)
-        packer = Packer(builder, self.host, access.dtype, dtype)
-        if step == 1:
-            pitch = self.scratch.pitch
-            packer.copy_rows(a, scratch, height, row, pitch, length, self.shortest)
-            return scratch, (pitch, 1)
-        packer.group(a, scratch, (height, height), (step, row), length, self.shortest)
-        return scratch, (1, height)
-
-    def _tile(
-        self, builder: ir.IRBuilder, context: list, state: tuple, form: tuple, panel: ir.Value
-    ) -> None:
-        a, b, results, row, begin, length, first, last = state
-        height, columns, (a_row, a_step) = form
-        tiling, dtype = self.tiling, self.kernel.dtype
-        tile = Tile(builder, self.host, dtype, height, columns)
-        across = tiling.width * tiling.lanes
-        column = times(builder, panel, across)
-        place = builder.sub(panel, begin)
-        if tiling.pack_b:
-            b = at(builder, b, times(builder, place, self.scratch.panel), dtype)
-            b_step = _width(columns)
-        else:
-            b = at(builder, b, column, dtype)
-            b_step = self.kernel.b.strides[-2]
-        sums = tile.empty()
-        if tiling.blocks > 1:
-            results = at(builder, results, times(builder, place, self.scratch.tile), dtype)
-            sums = _start(builder, tile, first, results, across)
-        strides = Strides(a_row, a_step, b_step)
-        sums = tile.outer_products(a, b, strides, length, sums, self._unroll(len(sums)))
-        if tiling.inline:
-            batch, numbers = context[2:], context[1]
-            site = Site(self.kernel, self.host, builder, context[0], numbers, (batch, row, column))
-            site.put_all(tile.by_row(sums), columns)
-            return
-        tile.store(results, across, sums)
-        call = [*context, results, number(height), row, column]
-        with builder.if_then(last):
-            builder.call(self._finisher(columns is self.edge), call)
-
-    def _unroll(self, accumulators: int) -> int:
-        wanted = 4 if accumulators <= 8 else 2 if accumulators <= 16 else 1
-        return gcd(wanted, *self.tiling.lengths(self.kernel.k)) or 1
-
-    # -- the epilogue on a tile in memory ------------------------------------------------
-
-    def _finisher(self, edge: bool) -> ir.Function:
-        if edge not in self.finishers:
-            self.finishers[edge] = self._make_finisher(edge)
-        return self.finishers[edge]
-
-    def _make_finisher(self, edge: bool) -> ir.Function:
-        types = [POINTER, POINTER, *[I64] * self.rank, POINTER, I64, I64, I64]
-        name = f"{self.name}.epilogue{'.edge' if edge else ''}"
-        made, builder = function(self.module, self.host, name, types)
-        arguments, numbers, *batch = made.args[: 2 + self.rank]
-        results, height, row, column = made.args[2 + self.rank :]
-        columns = self.edge if edge else self.full
-        across = self.tiling.width * self.tiling.lanes
-        site = Site(self.kernel, self.host, builder, arguments, numbers, (batch, row, column))
-        site.prepare(columns)
-        dtype = self.kernel.dtype
-
-        def one_row(down: ir.Value, _: Values) -> None:
-            line = at(builder, results, times(builder, down, across), dtype)
-            for place in columns:
-                v = Vectors(builder, place.lanes, self.host)
-                product = v.load(at(builder, line, place.start, dtype), dtype)
-                site.put(product, down, place)
-
-        counted(builder, number(0), height, one_row)
-        builder.ret_void()
-        return made
+    counted(builder, begin, end, task, [number(-1)])
 
 
-def _start(
-    builder: ir.IRBuilder, tile: Tile, first: ir.Value, results: ir.Value, pitch: int
-) -> Values:
-    """Zeros in the first block of k; after it, the sums so far."""
-    before = builder.block
-    load, go = builder.append_basic_block(), builder.append_basic_block()
-    builder.cbranch(first, go, load)
-    builder.position_at_end(load)
-    kept = tile.load(results, pitch)
-    builder.branch(go)
-    builder.position_at_end(go)
-    sums = []
-    for zero, value in zip(tile.empty(), kept, strict=True):
-        phi = builder.phi(value.type)
-        phi.add_incoming(zero, before)
-        phi.add_incoming(value, load)
-        sums.append(phi)
-    return sums
+def _align(builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:
+    address = builder.add(builder.ptrtoint(pointer, I64), number(ALIGNMENT - 1))
+    return builder.inttoptr(builder.and_(address, number(-ALIGNMENT)), POINTER)
 
 
-def _width(columns: Sequence[Column]) -> int:
-    return columns[-1].start + columns[-1].lanes
-
-
-def _quotient(builder: ir.IRBuilder, value: ir.Value, divisor: int) -> ir.Value:
-    return value if divisor == 1 else builder.udiv(value, number(divisor))
-
-
-def _remainder(builder: ir.IRBuilder, value: ir.Value, divisor: int) -> ir.Value:
-    return number(0) if divisor == 1 else builder.urem(value, number(divisor))
-
-
-def _part(builder: ir.IRBuilder, index: ir.Value, split: Split) -> tuple[ir.Value, ir.Value]:
-    """The first thing of part `index`, and of the next part."""
-    if split.parts == 1:
-        return number(0), number(split.count)
-
-    def start(part: ir.Value) -> ir.Value:
-        return builder.udiv(builder.mul(part, number(split.count)), number(split.parts))
-
-    return start(index), start(builder.add(index, number(1)))
-
-
-def _clip(builder: ir.IRBuilder, value: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
-    above = builder.select(builder.icmp_signed("<", value, low), low, value)
-    return least(builder, above, high)
+def _operand(builder: ir.IRBuilder, access: Access, arguments: ir.Value, batch: Values) -> ir.Value:
+    pointer = load_argument(builder, arguments, access.argument)
+    return at(builder, pointer, batch_offset(builder, access, batch), access.dtype)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import llvmlite.ir as ir
 
+from .gemm_plan import Split
 from .types import I32, I64, KINDS, POINTER
 from .vector import Vectors
 
@@ -36,6 +37,33 @@ def times(builder: ir.IRBuilder, value: ir.Value, factor: int) -> ir.Value:
 def least(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     """The smaller of two integers."""
     return builder.select(builder.icmp_signed("<", a, b), a, b)
+
+
+def clip(builder: ir.IRBuilder, value: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
+    """`value`, or the bound it is beyond."""
+    above = builder.select(builder.icmp_signed("<", value, low), low, value)
+    return least(builder, above, high)
+
+
+def quotient(builder: ir.IRBuilder, value: ir.Value, divisor: int) -> ir.Value:
+    """value // divisor, of a number that is not negative."""
+    return value if divisor == 1 else builder.udiv(value, number(divisor))
+
+
+def remainder(builder: ir.IRBuilder, value: ir.Value, divisor: int) -> ir.Value:
+    """value % divisor, of a number that is not negative."""
+    return number(0) if divisor == 1 else builder.urem(value, number(divisor))
+
+
+def part(builder: ir.IRBuilder, index: ir.Value, split: Split) -> tuple[ir.Value, ir.Value]:
+    """The first thing of part `index`, and of the next part."""
+    if split.parts == 1:
+        return number(0), number(split.count)
+
+    def start(which: ir.Value) -> ir.Value:
+        return builder.udiv(builder.mul(which, number(split.count)), number(split.parts))
+
+    return start(index), start(builder.add(index, number(1)))
 
 
 def counted(
@@ -108,15 +136,22 @@ def transpose(builder: ir.IRBuilder, rows: Values) -> Values:
     rows = list(rows)
     bit = count // 2
     while bit:
-        first = [x if not x & bit else count + x - bit for x in range(count)]
-        second = [x + bit if not x & bit else count + x for x in range(count)]
+        first, second = exchange(count, bit)
         for i in range(count):
             if not i & bit:
                 a, b = rows[i], rows[i + bit]
-                rows[i] = builder.shuffle_vector(a, b, lanes_of(first))
-                rows[i + bit] = builder.shuffle_vector(a, b, lanes_of(second))
+                rows[i] = builder.shuffle_vector(a, b, first)
+                rows[i + bit] = builder.shuffle_vector(a, b, second)
         bit //= 2
     return rows
+
+
+def exchange(lanes: int, bit: int) -> tuple[ir.Constant, ir.Constant]:
+    """Shuffles of a pair of vectors: lanes without `bit` of both, and lanes with it."""
+    numbers = range(lanes)
+    first = [lanes + x - bit if x & bit else x for x in numbers]
+    second = [lanes + x if x & bit else x + bit for x in numbers]
+    return lanes_of(first), lanes_of(second)
 
 
 def lanes_of(numbers: Sequence[int]) -> ir.Constant:

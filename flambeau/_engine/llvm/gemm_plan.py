@@ -18,6 +18,7 @@ import numpy as np
 from ..loops.kernel import Access, Gemm, Instruction
 from .host import Host
 
+ALIGNMENT = 64  # of scratch memory
 # Bytes of k: up to DEEPEST a panel holds all of it, otherwise it is cut in pieces of about DEPTH.
 DEEPEST = 4096
 DEPTH = 2048
@@ -25,8 +26,10 @@ DEPTH = 2048
 # there however far apart they lie: A need not be packed.
 MOST_ROWS = 8
 MOST_VECTORS = 6
+# Cycles to pack one element of B.
+PACK_CYCLES = 0.3
 # What one more form of tile costs (in compile time), as a share of the run's.
-FORM_COST = 0.02
+FORM_COST = 0.01
 # A task is worth having if it has so many multiply-adds (some 20 us). That makes up to MANY_TASKS;
 # there are more of them, up to MOST_TASKS, where they are large.
 TASK_WORK = 1_000_000
@@ -93,6 +96,31 @@ class Tiling:
     def lengths(self, k: int) -> list[int]:
         """How much of k each kind of block has: all but the last one, and the last one."""
         return [self.depth, k - (self.blocks - 1) * self.depth]
+
+
+@dataclass(frozen=True, slots=True)
+class DotTiling:
+    """The cut of a product that is computed as dot products.
+
+    Attributes:
+        rows, columns: m and n, in tiles.
+        row_parts, column_parts: how many tasks the tiles are dealt to.
+    """
+
+    rows: Split
+    columns: Split
+    row_parts: Split
+    column_parts: Split
+
+    @property
+    def parts(self) -> int:
+        """How many tasks each matrix of a batch makes."""
+        return self.row_parts.parts * self.column_parts.parts
+
+    @property
+    def scratch(self) -> int:
+        """Elements of scratch memory: a tile, and a vector beyond."""
+        return self.rows.large * self.columns.large + ALIGNMENT
 
 
 def itemsize(dtype: str) -> int:
@@ -175,12 +203,12 @@ def _map_epilogue(kernel: Gemm, access, index) -> Gemm:
     )
 
 
-def tile(m: int, vectors: int, host: Host) -> tuple[Split, int]:
-    """The best rows and vectors of a register tile, by a count of cycles for one step of k.
+def tile(m: int, vectors: int, host: Host) -> tuple[float, Split, int]:
+    """(cycles, rows, vectors): the best register tile, by a count of cycles for one step of k.
 
     Registers hold the accumulators, one row of B and one broadcast element of A.
     """
-    best, choice = float("inf"), (Split(m, m), 1)
+    best = (float("inf"), Split(m, m), 1)
     for width in range(1, min(vectors, MOST_VECTORS) + 1):
         most = min((host.registers - width - 1) // width, MOST_ROWS)
         if most < 1:
@@ -198,9 +226,9 @@ def tile(m: int, vectors: int, host: Host) -> tuple[Split, int]:
             for height, tiles, columns, panels in forms
         )
         cost *= 1 + FORM_COST * len(forms)
-        if cost < best:
-            best, choice = cost, (rows, width)
-    return choice
+        if cost < best[0]:
+            best = (cost, rows, width)
+    return best
 
 
 def _tile_cycles(rows: int, vectors: int) -> float:
@@ -210,18 +238,65 @@ def _tile_cycles(rows: int, vectors: int) -> float:
     return cycles + 0.4 + 0.1 * vectors + 0.05 * rows
 
 
-def plan(kernel: Gemm, host: Host) -> Tiling:
+def plan(kernel: Gemm, host: Host) -> Tiling | DotTiling:
     """The cut of a kernel that `simplify` has been at."""
+    outer, dot = _plan_outer(kernel, host), _plan_dot(kernel, host)
+    return outer[1] if dot is None or outer[0] <= dot[0] else dot[1]
+
+
+def _plan_dot(kernel: Gemm, host: Host) -> tuple[float, DotTiling] | None:
+    """The best cut into dot products, and about how many cycles it takes; None if k is not
+    contiguous."""
+    a, b, dtype = kernel.a, kernel.b, kernel.dtype
+    if (a.strides[-1], b.strides[-2], a.dtype, b.dtype) != (1, 1, dtype, dtype) or not kernel.k:
+        return None
+    lanes = host.lanes(itemsize(dtype))
+    steps = -(-kernel.k // lanes)
+    best: tuple[float, Split, Split] = (float("inf"), Split(1, 1), Split(1, 1))
+    for height in range(1, min(kernel.m, MOST_ROWS) + 1):
+        for width in range(1, min(kernel.n, MOST_ROWS) + 1):
+            if height * width + height + 1 > host.registers:
+                break
+            rows = Split(kernel.m, -(-kernel.m // height))
+            columns = Split(kernel.n, -(-kernel.n // width))
+            cost = sum(
+                across * down * _dot_cycles(h, w, steps)
+                for h, down in rows.sizes()
+                for w, across in columns.sizes()
+            )
+            cost *= 1 + FORM_COST * len(rows.sizes()) * len(columns.sizes())
+            if cost < best[0]:
+                best = (cost, rows, columns)
+    cost, rows, columns = best
+    wanted = _tasks_wanted(kernel)
+    column_parts = min(columns.parts, wanted)
+    row_parts = min(rows.parts, -(-wanted // column_parts))
+    parts = Split(rows.parts, row_parts), Split(columns.parts, column_parts)
+    return cost, DotTiling(rows, columns, *parts)
+
+
+def _dot_cycles(rows: int, columns: int, steps: int) -> float:
+    # loads and multiply-adds of each vector of k, then the sums of lanes, then the visit
+    count = rows * columns
+    return max(count, rows + columns, 4) * steps * 1.05 + 3 * count + 10 * rows + 20
+
+
+def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
+    """The best cut into outer products, and about how many cycles it takes."""
     size = itemsize(kernel.dtype)
     lanes = host.lanes(size)
     vectors = -(-kernel.n // lanes)
-    rows, width = tile(kernel.m, vectors, host)
+    cost, rows, width = tile(kernel.m, vectors, host)
+    packs = _packs_b(kernel, lanes, host)
+    cost *= kernel.k
+    if packs:
+        cost += PACK_CYCLES * kernel.n * kernel.k
     panels = -(-vectors // width)
     blocks = 1 if kernel.k * size <= DEEPEST else -(-kernel.k * size // DEPTH)
     depth = -(-kernel.k // blocks)
     blocks = -(-kernel.k // depth) if depth else 1
     columns, parts = _parts(kernel, rows, panels, width * lanes * depth * size, blocks, host)
-    return Tiling(
+    return cost, Tiling(
         lanes=lanes,
         rows=rows,
         width=width,
@@ -229,7 +304,7 @@ def plan(kernel: Gemm, host: Host) -> Tiling:
         depth=depth,
         blocks=blocks,
         pack_a=kernel.a.dtype != kernel.dtype,
-        pack_b=_packs_b(kernel, lanes, host),
+        pack_b=packs,
         row_parts=parts,
         column_parts=columns,
         inline=blocks == 1 and len(kernel.epilogue) <= INLINE,
@@ -252,11 +327,7 @@ def _parts(
 ) -> tuple[Split, Split]:
     # columns first: B's panels are then packed once; a task's panels fill half of the L2 cache
     # at most. With several blocks of k each part of the rows packs its own B.
-    matrices = max(1, prod(kernel.batch))
-    work = matrices * kernel.m * kernel.n * kernel.k
-    wanted = min(max(1, work // TASK_WORK), MANY_TASKS)
-    wanted = max(wanted, min(work // LARGE_TASK_WORK, MOST_TASKS))
-    wanted = -(-wanted // matrices)
+    wanted = _tasks_wanted(kernel)
     fitting = max(1, host.l2 // 2 // max(1, panel_bytes))
     columns = -(-panels // fitting)
     if blocks == 1:
@@ -265,3 +336,12 @@ def _parts(
     if blocks > 1:
         parts = min(parts, max(1, kernel.m // 256))
     return Split(panels, columns), Split(rows.parts, min(parts, rows.parts))
+
+
+def _tasks_wanted(kernel: Gemm) -> int:
+    """How many tasks each matrix of the batch should make."""
+    matrices = max(1, prod(kernel.batch))
+    work = matrices * kernel.m * kernel.n * kernel.k
+    wanted = min(max(1, work // TASK_WORK), MANY_TASKS)
+    wanted = max(wanted, min(work // LARGE_TASK_WORK, MOST_TASKS))
+    return -(-wanted // matrices)
