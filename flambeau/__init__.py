@@ -137,7 +137,7 @@ if TYPE_CHECKING:
 
 # Rooms that are imported when first asked for: `import flambeau` alone stays quick.
 _ROOMS = frozenset(
-    "amp backends cpu cuda fft func linalg masked multiprocessing nn optim return_types "
+    "amp backends cpu cuda fft func jit linalg masked multiprocessing nn optim return_types "
     "serialization signal special storage testing torch_version types utils version".split()
 )
 # Names of the top level that live in such rooms.

@@ -9,13 +9,14 @@ import numpy as np
 from .._engine.autograd.calls import P
 from .._engine.autograd.meta import empty_array
 from .._engine.autograd.mode import mode
-from .._engine.autograd.tensor import Tensor, mark_requires_grad, share, wrap
+from .._engine.autograd.tensor import Tensor, expose, mark_requires_grad, share, wrap
 from .._engine.base import defaults, devices, dtypes
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import dtype
 from .arguments import as_dtype_argument, sizes
 from .declare import op
-from .promote import dtype_of
+from .draws import inverse, memory_order
+from .promote import dtype_of, literal
 
 __all__ = [
     "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "ones",
@@ -157,10 +158,12 @@ def _filled_like(
 ) -> Tensor:
     d = as_dtype_argument(name, d) or dtype_of(input)
     place = input._device if where is None else devices.resolve(where)
-    if place is CPU and input._device is CPU:
-        t = wrap(np.full_like(input._array, value, d.numpy, order="K", subok=False))
-        return finish(t, place, requires_grad)
-    return filled(input._array.shape, value, d, place, requires_grad)
+    shape = input._array.shape
+    order = memory_order(input._array) if place is CPU and input._device is CPU else None
+    if order is None:
+        return filled(shape, value, d, place, requires_grad)
+    t = P.full(shape=tuple(shape[dim] for dim in order), value=value, dtype=d.numpy)
+    return finish(P.permute(t, dims=inverse(order)), place, requires_grad)
 
 
 zeros_like = _like("zeros", 0)
@@ -342,7 +345,9 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
             "copy of your array  with array.copy().) "
         )
     plain = ndarray if type(ndarray) is np.ndarray else ndarray.view(np.ndarray)
-    return wrap(canonical(plain))
+    made = wrap(canonical(plain))
+    expose(made)
+    return made
 
 
 def canonical(array: np.ndarray) -> np.ndarray:
@@ -376,7 +381,7 @@ def eye(
     d = as_dtype_argument("eye", dtype) or (
         dtype_of(out) if out is not None else defaults.get_default_dtype()
     )
-    t = finish(wrap(np.eye(n, m, dtype=d.numpy)), devices.resolve(device), requires_grad)
+    t = finish(literal(np.eye(n, m, dtype=d.numpy)), devices.resolve(device), requires_grad)
     return t if out is None else into(out, t)
 
 

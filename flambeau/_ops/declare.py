@@ -56,6 +56,22 @@ class OpDescriptor:
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
+    def execute(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """The op past its dispatch point: what a call does inline, for those who interpose."""
+        function = self.function
+        try:
+            result = function(*args, **kwargs)
+        except (AttributeError, TypeError) as error:
+            result = _retry(self, function, args, kwargs, error)
+        if isinstance(result, Tensor):
+            if not result._plain:
+                _finish(result, self.label, args)
+        elif isinstance(result, tuple):
+            for one in result:
+                if isinstance(one, Tensor) and one._view is not None:
+                    _own_unless_shared(one, args)
+        return result
+
 
 OPS: dict[str, OpDescriptor] = {}
 
@@ -203,23 +219,44 @@ def _retry(
         if "unexpected keyword argument" in str(error) and _NUMPY_NAMES.keys() & kwargs.keys():
             renamed = {_NUMPY_NAMES.get(key, key): value for key, value in kwargs.items()}
             if renamed.keys() != kwargs.keys():
-                return run(descriptor, args, renamed)
+                return descriptor.execute(args, renamed)
         raise error
     if getattr(error, "name", None) in ("_plain", "_array", "_grad_fn", "_requires_grad"):
         raise _not_a_tensor(descriptor, function, args, kwargs, error) from None
     raise error
 
 
-def run(descriptor: OpDescriptor, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """The op past its dispatch point: what `call` does inline, for those who interpose there."""
-    function = descriptor.function
-    try:
-        result = function(*args, **kwargs)
-    except (AttributeError, TypeError) as error:
-        result = _retry(descriptor, function, args, kwargs, error)
-    if type(result) is Tensor and result._grad_fn is not None and not (args and result is args[0]):
-        result._grad_fn.label = descriptor.label
-    return result
+def event(name: str) -> Callable[[F], F]:
+    """Decorator: calls of the function pass the dispatch point as an op's do, and nothing else.
+
+    For what works on tensors without being declared as an op: Tensor's own methods, `backward`.
+    """
+
+    def declare(function: F) -> F:
+        descriptor = EventDescriptor(name, function)
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if state.on_op is not None:
+                return state.on_op(descriptor, args, kwargs)
+            return function(*args, **kwargs)
+
+        return call  # type: ignore[return-value]
+
+    return declare
+
+
+class EventDescriptor(OpDescriptor):
+    """What passes the dispatch point without being an op: it is run as it is."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, function: Callable[..., Any]):
+        super().__init__(name, "", function, False)
+
+    def execute(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Call the function."""
+        return self.function(*args, **kwargs)
 
 
 def _not_a_tensor(

@@ -9,11 +9,11 @@ import numpy as np
 from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import write_
 from .._engine.autograd.meta import empty_array
-from .._engine.autograd.tensor import Tensor, wrap
-from .._engine.base import devices, dtypes
+from .._engine.autograd.tensor import Tensor, expose, wrap
+from .._engine.base import devices, dtypes, state
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import dtype
-from .._ops.declare import method, op
+from .._ops.declare import event, method, op
 from .._ops.promote import as_dtype
 
 
@@ -31,6 +31,8 @@ def item(self: Tensor) -> Any:
             f"a Tensor with {array.size} elements cannot be converted to Scalar"
         )
     _check_data(self, "Tensor.item()")
+    if state.tracer is not None:
+        state.tracer.was_read()
     return float(array.reshape(())) if array.dtype.kind == "V" else array.item()
 
 
@@ -39,6 +41,8 @@ def tolist(self: Tensor) -> Any:
     """The elements as nested lists of Python numbers."""
     _check_data(self, "Tensor.tolist()")
     array = self._array
+    if state.tracer is not None:
+        state.tracer.was_read()
     return (array.astype(np.float32) if array.dtype.kind == "V" else array).tolist()
 
 
@@ -61,7 +65,9 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
             f"can't convert {self._device} device type tensor to numpy. Use Tensor.cpu() to copy "
             "the tensor to host memory first."
         )
-    return self._array
+    array = self._array
+    expose(self)
+    return array
 
 
 @method()
@@ -178,6 +184,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 @method()
+@event("copy_")
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Write the elements of `src`, broadcast and converted, into this tensor."""
     if isinstance(src, (bool, int, float, complex)):
@@ -189,12 +196,14 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
 
 
 @method()
+@event("fill_")
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Write one value into every element."""
     return write_(self, _scalar_for(self, value), op="fill_", checked=True)
 
 
 @method()
+@event("zero_")
 def zero_(self: Tensor) -> Tensor:
     """Write zero into every element."""
     return write_(self, _scalar_for(self, 0), op="zero_")

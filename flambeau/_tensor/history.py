@@ -11,8 +11,8 @@ from .._engine.autograd.calls import P
 from .._engine.autograd.hooks import RemovableHandle
 from .._engine.autograd.node import Node
 from .._engine.autograd.tensor import Tensor, mark_requires_grad, share, share_uncounted, version_of
-from .._engine.base import dtypes
-from .._ops.declare import method
+from .._engine.base import dtypes, state
+from .._ops.declare import event, method
 
 
 def _refresh(self: Tensor) -> None:
@@ -56,6 +56,8 @@ def _get_grad(self: Tensor) -> Tensor | None:
 
 
 def _set_grad(self: Tensor, grad: Tensor | None) -> None:
+    if state.tracer is not None and state.tracer.set_grad(self, grad):
+        return
     if grad is None:
         self._grad = None
         return
@@ -88,7 +90,7 @@ def _set_grad(self: Tensor, grad: Tensor | None) -> None:
 
 
 def _del_grad(self: Tensor) -> None:
-    self._grad = None
+    _set_grad(self, None)
 
 
 def _get_data(self: Tensor) -> Tensor:
@@ -102,6 +104,8 @@ def _set_data(self: Tensor, new: Tensor) -> None:
         raise RuntimeError(
             "data set to a tensor that requires gradients must be floating point or complex dtype"
         )
+    state.settle()
+    state.epoch += 1
     version = version_of(self)
     source = share_uncounted(new)
     self._array, self._storage, self._device = source._array, source._storage, new._device
@@ -142,6 +146,7 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
 
 
 @method()
+@event("detach")
 def detach(self: Tensor) -> Tensor:
     """A tensor over the same memory that is not part of the graph."""
     return share(self, self._array)
@@ -157,6 +162,7 @@ def detach_(self: Tensor) -> Tensor:
             "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
             "these gradients."
         )
+    state.settle()
     self._grad_fn, self._output_index = None, 0
     mark_requires_grad(self, False)
     return self
@@ -196,6 +202,8 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Remo
     _refresh(self)
     if not self._requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    state.settle()
+    state.epoch += 1
     if self._grad_fn is None:
         if self._hooks is None:
             self._hooks = {}
@@ -224,6 +232,8 @@ def register_post_accumulate_grad_hook(
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if self._grad_fn is not None:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    state.settle()
+    state.epoch += 1
     if self._post_accumulate_hooks is None:
         self._post_accumulate_hooks = {}
     return RemovableHandle(self._post_accumulate_hooks, hook)

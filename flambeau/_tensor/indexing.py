@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from .._engine.autograd.tensor import Tensor
-from .._ops.declare import method
+from .._ops.declare import event, method
 from .._ops.subscript import read, write
 
 
 @method()
+@event("getitem")
 def __getitem__(self: Tensor, index: Any) -> Tensor:
     return read(self, index)
 
 
 @method()
+@event("setitem")
 def __setitem__(self: Tensor, index: Any, value: Any) -> None:
     write(self, index, value)
 

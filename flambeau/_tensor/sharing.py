@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.tensor import Tensor, storage_of
+from .._engine.base import state
 from .._engine.base.devices import CPU
 from .._ops.declare import method
 
@@ -81,6 +82,8 @@ def share_memory_(self: Tensor) -> Tensor:
     >>> flambeau.zeros(3).share_memory_().is_shared()
     True
     """
+    state.settle()
+    state.epoch += 1
     array = self._array
     if array.size == 0 or self._device is not CPU or mapping_of(array) is not None:
         return self

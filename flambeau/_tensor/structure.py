@@ -11,7 +11,7 @@ from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import check_writable
 from .._engine.autograd.mode import is_grad_enabled, set_grad_enabled
 from .._engine.autograd.tensor import Storage, Tensor, mark_requires_grad, storage_of
-from .._engine.base import dtypes
+from .._engine.base import dtypes, state
 from .._engine.base.shapes import contiguous_strides
 from .._engine.eager.views import strided
 from .._ops import shaping
@@ -25,6 +25,8 @@ def _becoming(name: str, view: Callable[..., Tensor]) -> None:
     """Attach `name_`: the tensor turns into the view that `name` gives."""
 
     def become(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        state.settle()
+        state.epoch += 1
         check_writable(self)
         with set_grad_enabled(is_grad_enabled() or self._grad_fn is not None):
             root = _root_of(self)
@@ -66,6 +68,8 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
     Raises:
         RuntimeError: the tensor requires grad, or a size is negative.
     """
+    state.settle()
+    state.epoch += 1
     if self._requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
     shape = sizes("resize_", size)
@@ -117,6 +121,8 @@ def set_(
         RuntimeError: dtypes differ, the view leaves the storage, or the tensor is a leaf that
             requires grad.
     """
+    state.settle()
+    state.epoch += 1
     check_writable(self)
     if source is None:
         self._array = np.empty(0, self._array.dtype)

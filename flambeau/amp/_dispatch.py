@@ -10,7 +10,7 @@ from flambeau._engine.autograd.mode import is_grad_enabled
 from flambeau._engine.autograd.tensor import Tensor, version_of
 from flambeau._engine.base import dtypes, state
 from flambeau._engine.base.promotion import promote_types
-from flambeau._ops.declare import OpDescriptor, run
+from flambeau._ops.declare import OpDescriptor
 from flambeau.amp._policies import FULL, GIVEN, LOWER, POLICIES
 from flambeau.amp._state import local
 
@@ -50,7 +50,9 @@ def _on_op(descriptor: OpDescriptor, args: tuple, kwargs: dict) -> Any:
 
 
 def _go_on(descriptor: OpDescriptor, args: tuple, kwargs: dict) -> Any:
-    return (_next_hook or run)(descriptor, args, kwargs)
+    if _next_hook is not None:
+        return _next_hook(descriptor, args, kwargs)
+    return descriptor.execute(args, kwargs)
 
 
 def _target(policy: str, args: tuple, kwargs: dict) -> dtypes.dtype:

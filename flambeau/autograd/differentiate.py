@@ -9,6 +9,7 @@ from .._engine.autograd import backward as engine
 from .._engine.autograd.node import edge_to
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
+from .._ops.declare import event
 
 TensorOrTensors = Tensor | Sequence[Tensor]
 
@@ -49,6 +50,7 @@ def _seeds(roots: tuple[Tensor, ...], grads: tuple[Tensor | None, ...]) -> list[
     return found
 
 
+@event("backward")
 def backward(
     tensors: TensorOrTensors,
     grad_tensors: TensorOrTensors | None = None,
@@ -83,6 +85,7 @@ def backward(
     )
 
 
+@event("autograd.grad")
 def grad(
     outputs: TensorOrTensors,
     inputs: TensorOrTensors,

@@ -25,8 +25,10 @@ from flambeau._engine.autograd.calls import P
 from flambeau._engine.autograd.mode import enable_grad
 from flambeau._engine.autograd.tensor import Tensor, storage_of
 from flambeau._engine.base import defaults, dtypes
+from flambeau._engine.base import state as switches
 from flambeau._engine.eager import quiet
 from flambeau._engine.eager.precision import BFLOAT16, is_half
+from flambeau._engine.trace.segment import STEP
 from flambeau.optim.optimizer import Optimizer, _use_grad_for_differentiable
 
 Group = dict[str, Any]
@@ -87,6 +89,11 @@ def new_state(rule: Rule, group: Group, param: Tensor, grad: Tensor | None = Non
 
 def apply(rule: Rule, groups: list[Group], states: dict[Tensor, State]) -> None:
     """One step of `rule` over all parameters that have a gradient."""
+    if switches.tracer is None or not switches.tracer.step(rule, groups, states):
+        _apply(rule, groups, states)
+
+
+def _apply(rule: Rule, groups: list[Group], states: dict[Tensor, State]) -> None:
     token = quiet.enter(quiet.SETTING)
     try:
         for group, param, grad in _with_gradients(groups):
@@ -274,3 +281,6 @@ class RuleOptimizer(Optimizer):
                 loss = closure()
         apply(self._rule, self.param_groups, self.state)
         return loss
+
+
+STEP.function = _apply

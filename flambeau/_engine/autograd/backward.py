@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import dtypes
+from ..base import dtypes, state
 from .calls import P, constant_like
 from .mode import mode
 from .node import Node, PrimitiveNode, accumulator, edge_to
@@ -269,9 +269,15 @@ def accumulate_grad(leaf: Tensor, grad: Tensor) -> None:
             grad._fresh = False
         else:  # also what is expanded, for the next backward adds to it in place
             leaf._grad = P.copy(grad, order="K")
+        if state.tracer is not None:
+            state.tracer.accumulate(leaf, None, leaf._grad)
     elif mode.grad:
         leaf._grad = add(held, grad)
+        if state.tracer is not None:
+            state.tracer.accumulate(leaf, None, leaf._grad)
     else:
+        if state.tracer is not None:
+            state.tracer.accumulate(leaf, held, grad)
         np.add(held._array, grad._array, out=held._array, casting="unsafe")
         storage_of(held).version += 1
     for hook in list((leaf._post_accumulate_hooks or {}).values()):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base import state
 from ..base.devices import CPU, device
 from ..base.errors import broadcast_error, device_error
 from ..eager import RULES
@@ -57,10 +58,14 @@ def bind(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) 
         outs = tuple([_wrap_result(r, where) for r in result])
         if mode.grad:
             record(primitive, inputs, params, outs)
+        if modes.watched_regions:
+            watched(primitive, inputs, params, outs)
         return outs
     out = _wrap_result(result, where)
     if mode.grad:
         record(primitive, inputs, params, (out,))
+    if modes.watched_regions:
+        watched(primitive, inputs, params, (out,))
     return out
 
 
@@ -84,15 +89,21 @@ def _wrap_result(array: Any, where: device) -> Tensor:
     out = wrap(array if type(array) is ndarray else np.asarray(array))
     if where is not CPU:
         out._device, out._plain = where, False
-    if modes.inference_regions:
-        mark_inference(out)
     return out
 
 
-def mark_inference(t: Tensor) -> None:
-    """Results of this thread's inference mode may never enter the tape."""
+def watched(
+    primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], outs: tuple[Tensor, ...]
+) -> None:
+    """A primitive has run while some thread is in inference mode, or records a segment.
+
+    Results of this thread's inference mode may never enter the tape.
+    """
     if mode.inference:
-        t._inference, t._plain = True, False
+        for out in outs:
+            out._inference, out._plain = True, False
+    if state.on_primitive is not None:
+        state.on_primitive(primitive, inputs, params, outs)
 
 
 def record(
@@ -130,6 +141,8 @@ def _wrap_view(primitive: Primitive, base: Tensor, result: Any, params: dict) ->
     for number, out in enumerate(outs):
         out._view = ViewInfo.of(base, primitive.name, params, number if several else None)
         out._plain = False
+    if state.on_primitive is not None:
+        state.on_primitive(primitive, (base,), params, outs)
     return outs if several else outs[0]
 
 
@@ -193,8 +206,8 @@ def _unary(primitive: Primitive) -> Callable[..., Any]:
         out._array = array if type(array) is ndarray else np.asarray(array)
         if not plain and mode.grad:
             _record_one(gradient, (a,), (a._array,), params, out)
-        if modes.inference_regions:
-            mark_inference(out)
+        if modes.watched_regions:
+            watched(primitive, (a,), params, (out,))
         return out
 
     return call
@@ -227,8 +240,8 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
         out._array = array if type(array) is ndarray else np.asarray(array)
         if not plain and mode.grad:
             _record_one(gradient, (a, b), (x, y), {}, out)
-        if modes.inference_regions:
-            mark_inference(out)
+        if modes.watched_regions:
+            watched(primitive, (a, b), {}, (out,))
         return out
 
     return call

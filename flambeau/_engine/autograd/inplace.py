@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..base import dtypes
+from ..base import dtypes, state
 from ..base.devices import CPU
 from ..base.errors import cast_error
 from ..base.promotion import can_cast
 from .calls import P, constant_like
 from .mode import mode
 from .node import Edge, Node, PrimitiveNode, edge_to, saved_result
-from .tensor import Tensor, storage_of
+from .tensor import Tensor, storage_of, wrap
 from .views import replay
 
 
@@ -78,7 +78,7 @@ def keep_original(t: Tensor, result: Tensor, since: int) -> None:
         if isinstance(node, PrimitiveNode):
             for position, saved in node.saved.items():
                 if saved[0] is t:
-                    copy = t._array.copy() if copy is None else copy
+                    copy = P.copy(wrap(t._array), order="K")._array if copy is None else copy
                     node.saved[position] = (None, copy, None, 0)
         stack.extend(e[0] for e in node.edges if e is not None and isinstance(e[0], Node))
 
@@ -104,6 +104,8 @@ def write_(t: Tensor, value: Tensor, *, op: str = "copy_", checked: bool = False
     if not plain:  # before the memory changes: the value may be a view of it
         before, written = edge_to(t), _as_written(t, value)
         after = edge_to(written)
+    if state.tracer is not None:
+        state.tracer.before_write(t, source)
     if t._device is CPU:
         _copy(target, source, one_value=op in ("fill_", "zero_"))
     storage = storage_of(t)

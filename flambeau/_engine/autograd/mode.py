@@ -20,7 +20,7 @@ class _Mode(threading.local):
 
 mode = _Mode()
 # how many inference_mode regions are open in all threads: while 0, ops need not ask `mode`
-inference_regions = 0
+watched_regions = 0
 _counting = threading.Lock()
 # whether any thread has asked for anomaly detection since the start
 anomaly_regions = False
@@ -174,9 +174,9 @@ class inference_mode(_ModeSwitch):
 
 
 def _count_region(change: int) -> None:
-    global inference_regions
+    global watched_regions
     with _counting:  # two threads may open regions at once
-        inference_regions += change
+        watched_regions += change
 
 
 class set_detect_anomaly(_ModeSwitch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base import state
 from ..base.devices import CPU, device
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class Storage:
     version: int = 0
     # the same memory under another version counter, as `.data` gives it
     of: Storage | None = None
+    # whether something outside may write to the memory unseen (NumPy, DLPack ...)
+    exposed: bool = False
+    # whether a guard remembers a tensor over it
+    bound: bool = False
     # the address of the storage's first byte; views count their offset from here
     offset_zero: int | None = None
 
@@ -140,8 +145,19 @@ def share_uncounted(t: Tensor) -> Tensor:
 
 def mark_requires_grad(t: Tensor, wanted: bool = True) -> None:
     """Set the flag that makes a tensor a leaf of the tape."""
+    state.epoch += 1
     t._requires_grad = wanted
     t._plain = not wanted and t._view is None and t._device is CPU and not t._inference
+
+
+def expose(t: Tensor) -> None:
+    """Somebody outside sees the tensor's memory, and may write to it without our knowledge."""
+    if state.tracer is not None:
+        core = storage_of(t).core
+        core.exposed = True
+        state.tracer.was_read()
+        if core.bound:
+            state.epoch += 1
 
 
 def own(t: Tensor) -> None:

@@ -35,6 +35,7 @@ def _cache() -> Path | None:
         return None
 
 
+JIT: str = os.environ.get("FLAMBEAU_JIT", "") or "off"
 DEBUG: int = _integer("FLAMBEAU_DEBUG", 0)
 THREADS: int | None = _threads()
 CACHE: Path | None = _cache()

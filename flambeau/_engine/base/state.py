@@ -1,8 +1,13 @@
-"""The one dispatch point's switches.
+"""The switches that let others interpose: at the one dispatch point, and where memory changes.
 
-`on_op`, when set, receives every public op instead of the op's own function: autocast and (later)
-the recorder interpose here. It is called as `on_op(descriptor, args, kwargs)` and goes on with
-`_ops.declare.run`. None, the usual state, costs an op one comparison.
+`on_op`, when set, receives every public op instead of the op's own function: autocast and the
+tracer interpose here. It is called as `on_op(descriptor, args, kwargs)` and goes on with
+`descriptor.execute`. None, the usual state with the JIT off, costs an op one comparison.
+
+`on_primitive`, when set, is told of every primitive that has run, with its tensors: some thread
+records. `tracer` is set while some thread has a segment open, recorded or replayed: what changes memory,
+tapes or modes outside of public ops tells it (see `trace.tracer`). `epoch` counts changes of what
+a tensor is (its flags, its memory, its hooks): guards that remember a tensor check it.
 """
 
 from __future__ import annotations
@@ -11,3 +16,18 @@ from collections.abc import Callable
 from typing import Any
 
 on_op: Callable[..., Any] | None = None
+tracer: Any = None
+on_primitive: Callable[..., None] | None = None
+epoch: int = 0
+
+
+def changed() -> None:
+    """A tensor's flags, memory or hooks have changed: guards look at their tensors anew."""
+    global epoch
+    epoch += 1
+
+
+def settle() -> None:
+    """Something outside of ops is about to happen that must see the world as it is."""
+    if tracer is not None:
+        tracer.settle()

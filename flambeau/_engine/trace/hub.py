@@ -1,0 +1,193 @@
+"""Where the rest of flambeau meets the tracers: the mode, and a tracer for each thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..autograd.tensor import Tensor
+from ..base import config, state
+from . import recorder as recorders
+from .segment import STEP, Event
+from .tracer import Tracer
+
+MODES = ("off", "auto", "force")
+
+
+def _compile_graph(graph: Any, name: str) -> Any:
+    from ..runtime import compile_graph
+
+    return compile_graph(graph, name)
+
+
+def _native_code() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("llvmlite") is not None
+
+
+class _Local(threading.local):
+    tracer: Tracer | None = None
+
+
+class Hub:
+    """The one object behind `state.on_op` and `state.tracer`.
+
+    Attributes:
+        mode: "off", "auto" (compile what repeats) or "force" (compile at first sight).
+        compile_graph: makes a program of a graph.
+        strict: raise the compiler's own errors, for tests; otherwise such segments stay eager.
+        may_record: whether side exits record the new way.
+    """
+
+    def __init__(self) -> None:
+        self.mode = "off"
+        self.compile_graph: Callable[[Any, str], Any] = _compile_graph
+        self.strict = False
+        self.may_record = True
+        self.local = _Local()
+        self.generation = 0
+
+    # --- the mode -----------------------------------------------------------------------------
+
+    def set_mode(self, mode: str) -> None:
+        """Switch between "off", "auto" and "force".
+
+        Raises:
+            ValueError: another word.
+        """
+        if mode not in MODES:
+            raise ValueError(f"the JIT's mode is one of {', '.join(MODES)}, not {mode!r}")
+        self.settle()
+        if mode != "off" and self.compile_graph is _compile_graph and not _native_code():
+            mode = "off"
+        if (mode == "off") != (self.mode == "off"):
+            self._interpose(mode != "off")
+        self.mode = mode
+
+    def _interpose(self, on: bool) -> None:
+        if on:
+            state.tracer = self
+            if state.on_op is None:
+                state.on_op = self.on_op
+        else:
+            state.tracer = None
+            if state.on_op == self.on_op:
+                state.on_op = None
+
+    def tracer(self) -> Tracer:
+        """This thread's tracer."""
+        tracer = self.local.tracer
+        if tracer is None or tracer.generation != self.generation:
+            tracer = self.local.tracer = Tracer(self)
+            tracer.generation = self.generation
+        return tracer
+
+    def clear(self) -> None:
+        """Forget everything recorded."""
+        self.settle()
+        self.generation += 1
+
+    def inner(self, outer: Any) -> Any:
+        """Who has the dispatch point inside an op: autocast, or nobody."""
+        return None if outer is None or outer == self.on_op else outer
+
+    def restored(self, before: Any) -> Any:
+        """Who has it again afterwards (another thread may have hidden this one's hook)."""
+        return self.on_op if before is None and self.mode != "off" else before
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def on_op(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A public op is called."""
+        tracer = self.local.tracer
+        if tracer is None or tracer.generation != self.generation:
+            tracer = self.tracer()
+        if tracer.busy or tracer.off:
+            return descriptor.execute(args, kwargs)
+        with tracer.lock:
+            return tracer.event(descriptor, args, kwargs)
+
+    def step(self, rule: Any, groups: Any, states: Any) -> bool:
+        """An optimizer steps; False where it is to be done in the usual way."""
+        tracer = self.tracer()
+        if tracer.busy or tracer.off:
+            return False
+        with tracer.lock:
+            tracer.event(STEP, (rule, groups, states), {})
+            tracer.fresh_start = True
+        return True
+
+    def set_grad(self, leaf: Tensor, grad: Tensor | None) -> bool:
+        """A tensor's `.grad` is assigned; False where it is to be done in the usual way."""
+        tracer = self.tracer()
+        if tracer.busy or tracer.off or (tracer.run is None and tracer.recording is None):
+            return False
+        if grad is not None or leaf.__dict__.get("_grad") is None:
+            if grad is not None:
+                tracer.settle("a gradient was assigned")
+            return grad is None
+        with tracer.lock:
+            tracer.event(SET_GRAD, (leaf,), {})
+        return True
+
+    # --- what happens outside of events -----------------------------------------------------------
+
+    def before_write(self, target: Tensor, source: np.ndarray) -> None:
+        """`source` is about to be copied into a tensor's memory."""
+        recorder = recorders.current()
+        if recorder is not None:
+            recorder.write(target._array, source)
+        else:
+            tracer = self.local.tracer
+            if tracer is not None and not tracer.busy:
+                tracer.settle("memory was written outside of ops")
+
+    def accumulate(self, leaf: Tensor, held: Tensor | None, grad: Tensor) -> None:
+        """A leaf's gradient is about to be set, or grown in place."""
+        recorder = recorders.current()
+        if recorder is not None:
+            recorder.accumulate(leaf, held, grad)
+
+    def failed(self, reason: str) -> None:
+        """Something happens inside an event that no program can do."""
+        recorder = recorders.current()
+        if recorder is not None:
+            recorder.fail(reason)
+
+    def settle(self) -> None:
+        """The world must be as it seems."""
+        tracer = self.local.tracer
+        if tracer is not None:
+            tracer.settle()
+
+    def was_read(self) -> None:
+        """Somebody has read a number: segments end and begin there."""
+        tracer = self.local.tracer
+        if tracer is not None and not tracer.busy:
+            tracer.fresh_start = True
+
+    def before_draw(self) -> None:
+        """A generator is about to be used, or looked at, outside of programs."""
+        tracer = self.local.tracer
+        if tracer is not None and tracer.run is not None and not tracer.busy:
+            if any(node.random for node in tracer.run.events):
+                tracer.settle("a random generator was used outside of ops")
+
+
+def _drop_grad(leaf: Tensor) -> None:
+    leaf._grad = None
+
+
+SET_GRAD = Event("grad=", _drop_grad)
+HUB = Hub()
+
+
+def start() -> None:
+    """Take the mode that FLAMBEAU_JIT asks for."""
+    if config.JIT not in MODES:
+        raise ValueError(f"FLAMBEAU_JIT must be one of {', '.join(MODES)}, got {config.JIT!r}")
+    HUB.set_mode(config.JIT)

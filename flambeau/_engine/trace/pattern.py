@@ -1,0 +1,277 @@
+"""What an event's arguments were, as data that the next call is compared with.
+
+A pattern is a tree of references: to a result of the segment, to an input from outside, to a
+number that varies, to a constant. From it come the guard, a Python function made for this very
+call (one comparison an argument), and the way back: arguments for an eager run.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autograd.tensor import Tensor, storage_of
+from ..base import state
+from ..base.devices import CPU
+from .memory import Unrecordable, element_strides
+from .pending import own_class
+
+
+class Result(NamedTuple):
+    """The segment's result number `slot`."""
+
+    slot: int
+
+
+class Input(NamedTuple):
+    """The input number `number`; `new` where this argument is the first to bring it along."""
+
+    number: int
+    new: bool
+
+
+class Constant(NamedTuple):
+    """The same object, or an equal one of the same type."""
+
+    value: Any
+    kind: type
+
+
+class Varies(NamedTuple):
+    """A float that may be another one at each run: given number `number`."""
+
+    number: int
+
+
+class Sequence(NamedTuple):
+    """A tuple or list of patterns."""
+
+    kind: type
+    items: tuple[Any, ...]
+
+
+class Mapping(NamedTuple):
+    """Keyword arguments, or a dict with constant keys."""
+
+    items: tuple[tuple[Any, Any], ...]
+
+
+_ATOMS = (bool, int, float, complex, str, type(None), type(Ellipsis), type, np.dtype)
+
+
+def constant(x: Any) -> Constant:
+    """The pattern of an argument that is no tensor.
+
+    Raises:
+        Unrecordable: it has no value to compare with (an array, an object of the user's).
+    """
+    if isinstance(x, slice):
+        for part in (x.start, x.stop, x.step):
+            constant(part)
+        return Constant(x, slice)
+    if isinstance(x, (np.ndarray, np.generic, Tensor)) or not (
+        isinstance(x, _ATOMS) or type(x).__module__.startswith("flambeau")
+    ):
+        raise Unrecordable(f"an argument of type {type(x).__name__}")
+    return Constant(x, type(x))
+
+
+class InputSpec:
+    """What a tensor from outside must be like to stand where the recorded one stood."""
+
+    __slots__ = (
+        "cls", "dtype", "epoch", "inference", "last", "leaf_requires_grad", "number", "remember",
+        "shape", "strides",
+    )  # fmt: skip
+
+    def __init__(self, t: Tensor, number: int):
+        array = t._array
+        self.number = number
+        self.cls = own_class(t)
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.strides = element_strides(array)
+        self.leaf_requires_grad = t._requires_grad
+        self.inference = t._inference
+        self.last: Callable[[], Tensor | None] = _nothing
+        self.epoch = -1
+        self.remember = t._requires_grad
+
+    @property
+    def key(self) -> tuple:
+        """What two specs have in common that admit the same tensors."""
+        return (self.cls, self.shape, self.dtype, self.strides, self.leaf_requires_grad,
+                self.inference)  # fmt: skip
+
+    def admits(self, t: Any, run: Any) -> bool:
+        """Whether a tensor fits; the long way, after which its identity is enough."""
+        if t.__class__ is not self.cls:
+            return False
+        array = t._array
+        if (
+            array.shape != self.shape or array.dtype != self.dtype
+            or element_strides(array) != self.strides
+            or t._requires_grad is not self.leaf_requires_grad
+            or unfit(t) is not None or t._inference is not self.inference
+        ):  # fmt: skip
+            return False
+        run.fresh.append(self.number)
+        if self.remember:
+            storage_of(t).core.bound = True
+            self.last, self.epoch = weakref.ref(t), state.epoch
+        return True
+
+
+def _nothing() -> None:
+    return None
+
+
+def unfit(t: Tensor) -> str | None:
+    """Why a tensor cannot be an input of a segment; None if it can."""
+    if t._device is not CPU:
+        return "a tensor on another device"
+    if t._grad_fn is not None:
+        return "a tensor whose history began before the segment"
+    if t._hooks or t._post_accumulate_hooks:
+        return "a tensor with hooks"
+    view = t._view
+    if view is not None and (t._requires_grad or view.base._requires_grad):
+        return "a view of a tensor that requires grad"
+    storage = t._storage
+    if storage is not None and storage.exposed:
+        return "memory that is visible outside"
+    if not t._array.flags.writeable:
+        return "memory that is read-only"
+    return None
+
+
+# --- guards --------------------------------------------------------------------------------------
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two constants are equal, down to the types inside."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, slice):
+        return same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
+    if isinstance(a, float):
+        return a == b and (a != 0 or str(a) == str(b))  # the sign of zero
+    return a is b or a == b
+
+
+class _Writer:
+    """Writes the source of one guard."""
+
+    def __init__(self, specs: dict[int, InputSpec]):
+        self.lines: list[str] = []
+        self.scope: dict[str, Any] = {"same": same, "state": state, "list": list, "dict": dict}
+        self.specs = specs
+
+    def name(self, value: Any) -> str:
+        """A name for a constant in the guard's scope."""
+        name = f"c{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def check(self, pattern: Any, text: str) -> None:
+        """Lines that return False unless the expression `text` fits."""
+        getattr(self, f"_{type(pattern).__name__.lower()}")(pattern, text)
+
+    def _fail_if(self, condition: str) -> None:
+        self.lines.append(f"    if {condition}: return False")
+
+    def _result(self, pattern: Result, text: str) -> None:
+        self._fail_if(f"slots[{pattern.slot}]() is not {text}")
+
+    def _input(self, pattern: Input, text: str) -> None:
+        if not pattern.new:
+            self._fail_if(f"inputs[{pattern.number}] is not {text}")
+            return
+        spec = self.name(self.specs[pattern.number])
+        self.lines.append(f"    x = {text}")
+        self._fail_if(
+            f"({spec}.last() is not x or {spec}.epoch != state.epoch) "
+            f"and not (isinstance(x, Tensor) and {spec}.admits(x, run))"
+        )
+        self.scope["Tensor"] = Tensor
+        self.lines.append("    inputs.append(x)")
+
+    def _varies(self, pattern: Varies, text: str) -> None:
+        self._fail_if(f"type({text}) is not float")
+        self.lines.append(f"    numbers.append({text})")
+
+    def _constant(self, pattern: Constant, text: str) -> None:
+        value = pattern.value
+        if value is None or isinstance(value, (bool, type)):
+            self._fail_if(f"{text} is not {self.name(value) if value is not None else None}")
+        elif type(value) in (int, str):
+            kind = type(value).__name__
+            self._fail_if(f"{text} != {self.name(value)} or type({text}) is not {kind}")
+        else:
+            self._fail_if(f"not same({text}, {self.name(value)})")
+
+    def _sequence(self, pattern: Sequence, text: str) -> None:
+        kind = self.name(pattern.kind)
+        self._fail_if(f"type({text}) is not {kind} or len({text}) != {len(pattern.items)}")
+        for position, item in enumerate(pattern.items):
+            self.check(item, f"{text}[{position}]")
+
+    def _mapping(self, pattern: Mapping, text: str) -> None:
+        self._fail_if(f"len({text}) != {len(pattern.items)}")
+        for key, item in pattern.items:
+            name = self.name(key)
+            self._fail_if(f"{name} not in {text}")
+            self.check(item, f"{text}[{name}]")
+
+
+def guard(args: Sequence, kwargs: Mapping, specs: dict[int, InputSpec]) -> Callable[..., bool]:
+    """A function `(args, kwargs, run) -> bool` that binds new inputs as it goes."""
+    writer = _Writer(specs)
+    writer.lines = ["def fits(args, kwargs, run):"]
+    writer.lines.append("    slots = run.slots; inputs = run.inputs; numbers = run.numbers")
+    writer._fail_if(f"len(args) != {len(args.items)} or len(kwargs) != {len(kwargs.items)}")
+    for position, item in enumerate(args.items):
+        writer.check(item, f"args[{position}]")
+    for key, item in kwargs.items:
+        writer._fail_if(f"{key!r} not in kwargs")
+        writer.check(item, f"kwargs[{key!r}]")
+    writer.lines.append("    return True")
+    exec("\n".join(writer.lines), writer.scope)  # of this module's own making
+    return writer.scope["fits"]
+
+
+def rebuild(pattern: Any, results: list[Any], inputs: list[Any], numbers: list[float]) -> Any:
+    """The arguments that a pattern stands for."""
+    if isinstance(pattern, Result):
+        return results[pattern.slot]
+    if isinstance(pattern, Input):
+        return inputs[pattern.number]
+    if isinstance(pattern, Varies):
+        return numbers[pattern.number]
+    if isinstance(pattern, Constant):
+        return pattern.value
+    if isinstance(pattern, Sequence):
+        items = [rebuild(item, results, inputs, numbers) for item in pattern.items]
+        kind: Any = pattern.kind
+        return kind._make(items) if hasattr(kind, "_make") else kind(items)
+    return {key: rebuild(item, results, inputs, numbers) for key, item in pattern.items}
+
+
+def key_of(pattern: Any, specs: dict[int, InputSpec]) -> Any:
+    """A hashable form of a pattern: equal where the same calls fit."""
+    if isinstance(pattern, Input):
+        spec = specs[pattern.number].key if pattern.new else None
+        return ("input", pattern.number, spec)
+    if isinstance(pattern, Sequence):
+        return ("sequence", pattern.kind, tuple(key_of(item, specs) for item in pattern.items))
+    if isinstance(pattern, Mapping):
+        return ("mapping", tuple((key, key_of(item, specs)) for key, item in pattern.items))
+    if isinstance(pattern, Constant):
+        return ("constant", pattern.kind, repr(pattern.value))
+    return (type(pattern).__name__, *pattern)
+

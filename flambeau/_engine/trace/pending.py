@@ -1,0 +1,175 @@
+"""Tensors whose value, history or memory may not be looked at without the tracer's knowledge.
+
+A pending tensor is a Tensor (or Parameter) whose class has been exchanged for one that intercepts
+the frame's attributes: reading one settles what is pending. Shapes, dtypes and flags are answered
+from what was recorded, and settle nothing. Settled, it has its own class again, and nobody can
+tell that it was ever anything else.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autograd.tensor import Tensor, wrap
+from ..base import dtypes
+from ..base.devices import CPU
+
+
+class Meta(NamedTuple):
+    """What is known of a tensor before it is computed."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    requires_grad: bool
+    leaf: bool
+    inference: bool
+    contiguous: bool
+
+
+_MASKED_NAMES = (
+    "_array", "_plain", "_requires_grad", "_grad_fn", "_output_index", "_storage", "_view",
+    "_root", "_hooks", "_post_accumulate_hooks", "_retains_grad", "_inference", "_fresh", "_grad",
+)  # fmt: skip
+
+
+def _intercepted(name: str) -> property:
+    default = getattr(Tensor, name, None)
+
+    def read(self: Any) -> Any:
+        frame = self.__dict__
+        if not frame["_run"].touched(self, name):
+            return getattr(self, name)
+        if name == "_array":
+            return frame["_array"]
+        return frame.get(name, default)
+
+    def write(self: Any, value: Any) -> None:
+        if not self.__dict__["_run"].touched(self, name):
+            setattr(self, name, value)
+        else:
+            self.__dict__[name] = value
+
+    return property(read, write)
+
+
+def _answered(answer: Any, name: str) -> Any:
+    """A property that the record answers; what was never recorded is settled first."""
+    settled = getattr(Tensor, name)
+
+    def read(self: Any) -> Any:
+        meta = self.__dict__.get("_meta")
+        if meta is None:
+            return settled.__get__(self)
+        return answer(meta)
+
+    return property(read, settled.fset)
+
+
+def _called(answer: Any, name: str) -> Any:
+    """The same for a method without arguments."""
+    settled = getattr(Tensor, name)
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        meta = self.__dict__.get("_meta")
+        if meta is None or args or kwargs:
+            return settled(self, *args, **kwargs)
+        return answer(meta)
+
+    return call
+
+
+def _settled_first(name: str) -> Any:
+    method = getattr(Tensor, name)
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_run"].touched(self, name)
+        return getattr(self, name)(*args, **kwargs)
+
+    call.__doc__ = method.__doc__
+    return call
+
+
+class _MaskedType(type):
+    """A masked class passes for the class it stands for."""
+
+    stands_for: type
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is cls.__dict__.get("stands_for")
+
+    def __hash__(cls) -> int:
+        return hash(cls.__dict__.get("stands_for"))
+
+
+_classes: dict[type, type] = {}
+
+
+def masked_class(cls: type) -> type:
+    """The class that tensors of class `cls` have while they are pending."""
+    found = _classes.get(cls)
+    if found is None:
+        found = _classes[cls] = _make(cls)
+    return found
+
+
+def _make(cls: type) -> type:
+    Size = type(wrap(np.empty(0)).shape)  # the face's own class
+    namespace: dict[str, Any] = {name: _intercepted(name) for name in _MASKED_NAMES}
+    answers = {
+        "shape": lambda meta: Size(meta.shape),
+        "ndim": lambda meta: len(meta.shape),
+        "dtype": lambda meta: dtypes.from_numpy(meta.dtype),
+        "requires_grad": lambda meta: meta.requires_grad,
+        "is_leaf": lambda meta: meta.leaf,
+    }
+    methods = {
+        "size": lambda meta: Size(meta.shape),
+        "dim": lambda meta: len(meta.shape),
+        "numel": lambda meta: prod(meta.shape),
+        "is_floating_point": lambda meta: dtypes.from_numpy(meta.dtype).is_floating_point,
+        "is_contiguous": lambda meta: meta.contiguous,
+    }
+    namespace |= {name: _answered(answer, name) for name, answer in answers.items()}
+    namespace |= {name: _called(answer, name) for name, answer in methods.items()}
+    for name in ("__deepcopy__", "__reduce_ex__", "__copy__"):
+        if hasattr(cls, name):
+            namespace[name] = _settled_first(name)
+    namespace["_device"] = CPU
+    namespace["stands_for"] = cls
+    bases = (cls,)
+    meta = type(f"_Masked{type(cls).__name__}", (_MaskedType, type(cls)), {})
+    made = meta(cls.__name__, bases, namespace)
+    made.__module__, made.__qualname__ = cls.__module__, cls.__qualname__
+    return made
+
+
+def mask(t: Tensor, run: Any, meta: Meta | None = None) -> None:
+    """Intercept what is read of a tensor; `run.touched` hears of it."""
+    frame = t.__dict__
+    frame["_run"] = run
+    if meta is not None:
+        frame["_meta"] = meta
+    t.__class__ = masked_class(t.__class__)  # type: ignore[assignment]
+
+
+def unmask(t: Any) -> None:
+    """Give a tensor its own class back."""
+    cls = type(t).__dict__.get("stands_for")
+    if cls is not None:
+        t.__class__ = cls
+        frame = t.__dict__
+        frame.pop("_run", None)
+        frame.pop("_meta", None)
+
+
+def is_masked(t: Any) -> bool:
+    """Whether a tensor is pending."""
+    return "stands_for" in type(t).__dict__
+
+
+def own_class(t: Any) -> type:
+    """The class that users see."""
+    return type(t).__dict__.get("stands_for") or type(t)

@@ -1,0 +1,366 @@
+"""Recording: a run whose events are performed eagerly while their primitives are noted."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from ..autograd.mode import mode
+from ..autograd.node import Node as TapeNode
+from ..autograd.node import PrimitiveNode
+from ..autograd.tensor import Tensor
+from . import recorder as recorders
+from ..graph.ir import Value, values_of
+from .ending import Ending, Tape, place_of, renumbered
+from .memory import Unrecordable
+from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
+from .pending import Meta, is_masked, mask, own_class, unmask
+from .recorder import Recorder
+from .run import Run
+from .segment import READ, STEP, LeafGradient, TraceNode
+from .step import record_step
+
+RECORDABLE_CLASSES = {"Tensor", "Parameter", "Buffer"}
+
+
+class Recording(Run):
+    """A passage that is recorded.
+
+    Attributes:
+        recorder: what notes the primitives.
+        boundaries: (node of the event before which a part ends, number of graph nodes, final).
+    """
+
+    __slots__ = (
+        "arrays", "endings", "number_of", "recorder", "root", "slot_of", "start", "start_slot",
+    )  # fmt: skip
+
+    def __init__(self, tracer: Any, root: TraceNode):
+        super().__init__(tracer, root)
+        self.root = root
+        self.recorder = Recorder()
+        self.slot_of: dict[int, int] = {}
+        self.arrays: list[np.ndarray] = []  # of each slot
+        self.endings: list[tuple[TraceNode, Ending]] = []
+        self.number_of: dict[int, int] = {}
+        self.start = self.start_slot = 0
+        recorders.start(self.recorder)
+
+    def stop(self) -> None:
+        """Note nothing more, and let all tensors be ordinary."""
+        recorders.stop(self.recorder)
+        self.unmask_all()
+
+    def replace(self, made: Tensor, t: Tensor) -> None:
+        """Another object, the one that users hold, stands for a result from now on."""
+        slot = self.slot_of.pop(id(made))
+        self.slot_of[id(t)] = slot
+        self.slots[slot] = weakref.ref(t)
+
+    def unmask_all(self) -> None:
+        """Nothing is intercepted any more."""
+        for reference in self.slots:
+            t = reference()
+            if t is not None:
+                unmask(t)
+        self.unmask_settled()
+
+    def give(self, value: float) -> Any:
+        """A number that the present event brings along."""
+        self.numbers.append(value)
+        return self.recorder.numbers.give(value)
+
+    # --- an event -----------------------------------------------------------------------------
+
+    def perform(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Do an event eagerly, and note it.
+
+        Raises:
+            whatever the op raises; the recording has failed then.
+        """
+        recorder = self.recorder
+        recorder.event = len(self.events)
+        recorder.written.clear()
+        recorder.accumulated.clear()
+        before = len(recorder.nodes)
+        if descriptor is STEP:
+            node = self._describe_step(args)
+        else:
+            node = self._describe(descriptor, args, kwargs)
+        result = self._execute(descriptor, args, kwargs)
+        if node is not None:
+            node.random = any("generator" in each.params for each in recorder.nodes[before:])
+        if node is not None and recorder.failure is None:
+            try:
+                self._conclude(node, result)
+            except Unrecordable as reason:
+                recorder.fail(f"{descriptor.name}: {reason}")
+        return result
+
+    def _execute(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        tracer, recorder = self.tracer, self.recorder
+        tracer.busy, recorder.active = True, descriptor is not STEP
+        try:
+            return descriptor.execute(args, kwargs)
+        except BaseException as error:
+            recorder.fail(f"{descriptor.name} raised {type(error).__name__}")
+            raise
+        finally:
+            tracer.busy, recorder.active = False, False
+
+    def _describe(self, descriptor: Any, args: tuple, kwargs: dict) -> TraceNode | None:
+        specs: dict[int, InputSpec] = {}
+        try:
+            if getattr(descriptor, "reads_values", False):
+                raise Unrecordable("its work depends on values")
+            taken = self._pattern(args, specs)
+            named = Mapping(tuple((key, self._pattern(x, specs)) for key, x in kwargs.items()))
+        except Unrecordable as reason:
+            self.recorder.fail(f"{descriptor.name}: {reason}")
+            return None
+        modes = (mode.grad, mode.inference)
+        return TraceNode(descriptor, taken, named, specs, modes)
+
+    def _describe_step(self, args: tuple) -> TraceNode | None:
+        node = TraceNode(STEP, Sequence(tuple, ()), Mapping(()), {}, (mode.grad, mode.inference))
+        try:
+            node.step = record_step(self, args, node.specs)
+        except Unrecordable as reason:
+            self.recorder.fail(f"step: {reason}")
+            return None
+        return node
+
+    def _pattern(self, x: Any, specs: dict[int, InputSpec]) -> Any:
+        if isinstance(x, Tensor):
+            return self.reference(x, specs)
+        if isinstance(x, (tuple, list)):
+            return Sequence(type(x), tuple(self._pattern(item, specs) for item in x))
+        if isinstance(x, dict):
+            return Mapping(tuple((key, self._pattern(item, specs)) for key, item in x.items()))
+        return constant(x)
+
+    def reference(self, t: Tensor, specs: dict[int, InputSpec]) -> Any:
+        """The pattern of a tensor: a result, a known input, or a new one (noted in `specs`)."""
+        slot = self.slot_of.get(id(t))
+        if slot is not None and self.slots[slot]() is t:
+            return Result(slot)
+        for number, known in enumerate(self.inputs):
+            if known is t:
+                return Input(number, False)
+        cls = own_class(t)
+        if cls.__name__ not in RECORDABLE_CLASSES or not cls.__module__.startswith("flambeau"):
+            raise Unrecordable(f"a tensor of class {cls.__name__}")
+        if is_masked(t):
+            raise Unrecordable("a tensor that another thread is computing")
+        reason = unfit(t)
+        if reason is not None:
+            raise Unrecordable(reason)
+        number = self.recorder.add_input(t)
+        assert number == len(self.inputs)
+        self.inputs.append(t)
+        specs[number] = InputSpec(t, number)
+        return Input(number, True)
+
+    # --- after an event -----------------------------------------------------------------------
+
+    def _conclude(self, node: TraceNode, result: Any) -> None:
+        first = len(self.slots)
+        node.result = self._result(node, result)
+        node.gradients = self._gradients(node)
+        node.new_slots = tuple(range(first, len(self.slots)))
+        node.dirty = self._dirty()
+        node.event = len(self.events)
+        self._append(node)
+
+    def _append(self, node: TraceNode) -> None:
+        node.finish()
+        self.events.append(node)
+        self.cursor = node
+
+    def _result(self, node: TraceNode, x: Any) -> Any:
+        if isinstance(x, Tensor):
+            slot = self.slot_of.get(id(x))
+            if slot is not None and self.slots[slot]() is x:
+                return Result(slot)
+            for number, known in enumerate(self.inputs):
+                if known is x:
+                    return Input(number, False)
+            return Result(self._add_slot(node, x))
+        if isinstance(x, (tuple, list)):
+            return Sequence(type(x), tuple(self._result(node, item) for item in x))
+        if x is None:
+            return Constant(None, type(None))
+        raise Unrecordable(f"a result of type {type(x).__name__}")
+
+    def _add_slot(self, node: TraceNode, t: Tensor) -> int:
+        if type(t) is not Tensor:
+            raise Unrecordable(f"a result of class {type(t).__name__}")
+        if self.recorder.memories.find(t._array) is None:
+            raise Unrecordable("a result that no primitive has computed")
+        slot = len(self.slots)
+        array = t._array
+        meta = Meta(
+            array.shape, array.dtype, t._requires_grad, t._grad_fn is None, t._inference,
+            bool(array.flags.c_contiguous),
+        )  # fmt: skip
+        node.metas[slot] = meta
+        self.slots.append(weakref.ref(t))
+        self.slot_of[id(t)] = slot
+        self.arrays.append(array)
+        mask(t, self, meta)
+        return slot
+
+    def _gradients(self, node: TraceNode) -> tuple[LeafGradient, ...]:
+        changes = []
+        for leaf, _, grows in self.recorder.accumulated:
+            pattern = self.reference(leaf, {})
+            if isinstance(pattern, Input) and pattern.new:
+                raise Unrecordable("a gradient for a leaf that the segment has not seen")
+            held = leaf.__dict__["_grad"]
+            if grows:
+                changes.append(LeafGradient(pattern, None, self.reference(held, node.specs)))
+            else:
+                changes.append(LeafGradient(pattern, self._add_slot(node, held)))
+        return tuple(changes)
+
+    def _dirty(self) -> tuple[Any, ...]:
+        """Settled tensors whose memory this event has written: they are pending from now on."""
+        if not self.recorder.written:
+            return ()
+        memories = self.recorder.memories
+        written = {id(memories.find(array)) for array in self.recorder.written}
+        found: list[Any] = []
+        for number, t in enumerate(self.inputs):
+            if id(memories.find(t.__dict__["_array"])) in written:
+                found.append(Input(number, False))
+                self._mask(t)
+        for slot, array in enumerate(self.arrays):
+            t = self.slots[slot]()
+            if t is not None and not is_masked(t) and id(memories.find(array)) in written:
+                found.append(Result(slot))
+                self._mask(t)
+        return tuple(found)
+
+    def _mask(self, t: Tensor) -> None:
+        if not is_masked(t):
+            mask(t, self)
+            self.masked.append(t)
+
+    # --- the ends of parts ----------------------------------------------------------------------
+
+    def open_tape(self) -> bool:
+        """Whether a tensor that is alive could still be differentiated."""
+        return any(
+            self._tape(slot).state == "open"
+            for slot in range(len(self.slots))
+            if self.slots[slot]() is not None
+        )
+
+    def _tape(self, slot: int) -> Tape:
+        t = self.slots[slot]()
+        if t is None:
+            return Tape("unknown")
+        node = t.__dict__.get("_grad_fn")
+        if node is None:
+            return Tape("none")
+        return Tape("open" if _differentiable(node) else "closed", node.name())
+
+    def end_part(self, final: bool, name: str) -> None:
+        """A part of the segment is over after the last event.
+
+        Raises:
+            Unrecordable: what is alive cannot be settled by a program.
+        """
+        recorder = self.recorder
+        nodes, source = renumbered(recorder.nodes[self.start :], recorder.numbers.source)
+        self.start = len(recorder.nodes)
+        ending = Ending(final, nodes, name)
+        if source or (final and recorder.numbers.guards):
+            ending.vector = recorder.numbers.compiled(source, final)
+            ending.numbers = len(source)
+        before = self.endings[-1][1].generations if self.endings else {}
+        for slot, array in enumerate(self.arrays):
+            ending.tapes[slot] = self._tape(slot)
+            place = place_of(recorder, array, self.number_of)
+            memory = recorder.memories.find(array)
+            if place is None or memory is None:
+                if slot >= self.start_slot:
+                    ending.unplaced.append(slot)
+                continue
+            number, generation = place.memory, memory.generation
+            ending.generations[number] = generation
+            changed = before.get(number, generation) != generation
+            if changed:
+                ending.changed.add(number)
+            if changed or slot >= self.start_slot:
+                ending.places[slot] = place
+                ending.memory_values[number] = memory.value
+        self.start_slot = len(self.arrays)
+        if final:
+            self._add_updates(ending)
+        self.endings.append((self.cursor, ending))
+
+    def _add_updates(self, ending: Ending) -> None:
+        for number, t in enumerate(self.inputs):
+            memory = self.recorder.memories.find(t.__dict__["_array"])
+            if memory is not None and memory.generation and memory.source == number:
+                if not memory.owner.flags.c_contiguous:
+                    raise Unrecordable("a write to an input in another order in memory")
+                ending.updates.append((number, memory.value, memory.generation))
+
+    def link(self) -> None:
+        """All parts are known: find what each needs from outside and from those before.
+
+        Raises:
+            Unrecordable: a value that nothing computes.
+        """
+        values = self.recorder.input_values
+        given = set(values)
+        made: dict[Value, tuple[int, int, int]] = {}
+        for position, (_, part) in enumerate(self.endings):
+            wanted = dict.fromkeys(value for node in part.nodes for value in values_of(node.inputs))
+            wanted |= dict.fromkeys(value for _, value, _ in part.updates)
+            wanted |= dict.fromkeys(part.memory_values.values())
+            updated = {number for number, _, _ in part.updates}
+            for number, value in enumerate(values):
+                if value in wanted or number in updated:
+                    part.inputs.append((number, value))
+            own = set()
+            for index, node in enumerate(part.nodes):
+                for output, value in enumerate(node.outputs):
+                    made[value] = (position, index, output)
+                    own.add(value)
+            for value in wanted:
+                if value in own or value in given:
+                    continue
+                if value not in made:
+                    raise Unrecordable("a value from nowhere")
+                part.carried.append((made[value], value))
+                earlier, index, output = made[value]
+                self.endings[earlier][1].keep(index, output)
+
+
+def _differentiable(node: TapeNode) -> bool:
+    """Whether a backward from a node could still succeed: nothing it needs has been freed."""
+    seen: set[int] = set()
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.released:
+            return False
+        if not isinstance(node, PrimitiveNode) and node.edges == ():
+            return False
+        stack.extend(e[0] for e in node.edges if e is not None and isinstance(e[0], TapeNode))
+    return True
+
+
+def read_node() -> TraceNode:
+    """The event of somebody reading a result."""
+    node = TraceNode(READ, Sequence(tuple, ()), Mapping(()), {}, (True, False))
+    node.finish()
+    return node

@@ -1,0 +1,260 @@
+"""An optimizer's step as an event: which tensors it works on, and the numbers of each run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..autograd.tensor import Tensor, wrap
+from ..base import state as switches
+from ..base.devices import CPU
+from .memory import Unrecordable
+from .pattern import InputSpec, Result, same
+from .symbols import SYMBOLS, Varying
+
+
+class _Entry:
+    """One parameter: patterns of it, of its gradient, and of its state's tensors by name."""
+
+    __slots__ = ("grad", "param", "tensors")
+
+    def __init__(self, param: Any, grad: Any, tensors: tuple[tuple[str, Any], ...]):
+        self.param = param
+        self.grad = grad
+        self.tensors = tensors
+
+
+class _NumberSet:
+    """Numbers that parameters of one group share, because their counters are equal.
+
+    Attributes:
+        members: (position in the group) of the parameters; the first stands for all.
+        counters: names of the counters.
+        varying: names of the numbers that are floats; `fixed`, the other ones and their values.
+    """
+
+    __slots__ = ("counters", "fixed", "group", "members", "varying")
+
+    def __init__(self, group: int, counters: tuple[str, ...]):
+        self.group = group
+        self.counters = counters
+        self.members: list[int] = []
+        self.varying: tuple[str, ...] = ()
+        self.fixed: dict[str, Any] = {}
+
+
+class StepPlan:
+    """What a step did, and whether another one is the same.
+
+    Attributes:
+        groups: for each group, an entry (or None: no gradient) a parameter.
+        sets: the number sets, in the order of their first parameters.
+        specs: of the inputs that the step brings along.
+    """
+
+    def __init__(self, rule: Any, specs: dict[int, InputSpec]):
+        self.rule = rule
+        self.specs = specs
+        self.groups: list[list[_Entry | None]] = []
+        self.names: list[tuple[str, ...]] = []
+        self.sets: list[_NumberSet] = []
+
+    @property
+    def key(self) -> tuple:
+        """Equal for steps that fit the same events."""
+        return (
+            id(self.rule),
+            tuple(
+                tuple(None if e is None else (e.param, e.grad, e.tensors) for e in entries)
+                for entries in self.groups
+            ),
+            tuple((s.group, tuple(s.members), repr(s.fixed)) for s in self.sets),
+            tuple((number, spec.key) for number, spec in self.specs.items()),
+        )
+
+    # --- replay -------------------------------------------------------------------------------
+
+    def fits(self, run: Any, args: tuple) -> bool:
+        """Whether a step is like this one; binds inputs and numbers."""
+        rule, groups, states = args
+        if rule is not self.rule or len(groups) != len(self.groups):
+            return False
+        for group, entries, names in zip(groups, self.groups, self.names, strict=True):
+            params = group["params"]
+            if len(params) != len(entries) or not _plain(group):
+                return False
+            if params and rule.tensors(group, params[0]) != names:
+                return False
+            for param, entry in zip(params, entries, strict=True):
+                if not self._entry_fits(run, param, entry, states):
+                    return False
+        return all(self._numbers_fit(run, each, groups, states) for each in self.sets)
+
+    def _entry_fits(self, run: Any, param: Any, entry: _Entry | None, states: Any) -> bool:
+        grad = param.__dict__.get("_grad")
+        if entry is None or grad is None:
+            return entry is None and grad is None
+        if not self._is(run, entry.param, param) or not self._is(run, entry.grad, grad):
+            return False
+        if entry.tensors:
+            state = states.get(param)
+            if state is None:
+                return False
+            for name, pattern in entry.tensors:
+                if not self._is(run, pattern, state.get(name)):
+                    return False
+        return True
+
+    def _is(self, run: Any, pattern: Any, t: Any) -> bool:
+        if type(pattern) is Result:
+            return run.slots[pattern.slot]() is t
+        if not pattern.new:
+            return run.inputs[pattern.number] is t
+        spec = self.specs[pattern.number]
+        if (spec.last() is not t or spec.epoch != switches.epoch) and not (
+            isinstance(t, Tensor) and spec.admits(t, run)
+        ):
+            return False
+        run.inputs.append(t)
+        return True
+
+    def _numbers_fit(self, run: Any, numbers: _NumberSet, groups: Any, states: Any) -> bool:
+        group = groups[numbers.group]
+        params = group["params"]
+        first = params[numbers.members[0]]
+        state: dict[str, Any] = {}
+        if numbers.counters:
+            state = dict(states[first])
+            for name in numbers.counters:
+                counter = state[name].__dict__["_array"]
+                value = counter.item()
+                for member in numbers.members:
+                    if states[params[member]][name].__dict__["_array"].item() != value:
+                        return False
+                state[name] = wrap(counter.copy())
+        found = self.rule.numbers(group, state, first)
+        for name, value in numbers.fixed.items():
+            if not same(found[name], value):
+                return False
+        for name in numbers.varying:
+            if type(found[name]) is not float:
+                return False
+            run.numbers.append(found[name])
+        for name in numbers.counters:
+            run.numbers.append(state[name]._array.item())
+        return True
+
+
+def _plain(group: dict[str, Any]) -> bool:
+    return not group.get("differentiable") and not group.get("capturable")
+
+
+# --- recording ------------------------------------------------------------------------------------
+
+
+def record_step(recording: Any, args: tuple, specs: dict[int, InputSpec]) -> StepPlan:
+    """Note what a step is about to do, symbolically; the step itself runs afterwards.
+
+    Raises:
+        Unrecordable: an option or a tensor that programs do not do.
+    """
+    rule, groups, states = args
+    plan = StepPlan(rule, specs)
+    for group in groups:
+        if not _plain(group):
+            raise Unrecordable("a step that is differentiable or capturable")
+        params = group["params"]
+        plan.names.append(rule.tensors(group, params[0]) if params else ())
+        entries = []
+        for param in params:
+            entries.append(_entry(recording, plan, param, group, states))
+        plan.groups.append(entries)
+    _note_updates(recording, plan, groups, states)
+    for spec in specs.values():
+        spec.remember = True
+    return plan
+
+
+def _entry(recording: Any, plan: StepPlan, param: Any, group: Any, states: Any) -> _Entry | None:
+    grad = param.__dict__.get("_grad")
+    if grad is None:
+        return None
+    names = plan.rule.tensors(group, param)
+    counters = tuple(plan.rule.counters(group))
+    for t in (param, grad):
+        array = t.__dict__["_array"]
+        if array.dtype not in (np.float32, np.float64) or t._device is not CPU:
+            raise Unrecordable("a parameter that is not a float32 or float64 CPU tensor")
+    state = states.get(param) or {}
+    if any(name not in state for name in (*names, *counters)):
+        raise Unrecordable("the first step, which makes the optimizer's state")
+    pattern, grad_pattern = (recording.reference(t, plan.specs) for t in (param, grad))
+    tensors = tuple(
+        (name, recording.reference(state[name], plan.specs)) for name in (*names, *counters)
+    )
+    return _Entry(pattern, grad_pattern, tensors)
+
+
+def _note_updates(recording: Any, plan: StepPlan, groups: Any, states: Any) -> None:
+    recorder, rule = recording.recorder, plan.rule
+    by_counters: dict[tuple, tuple[_NumberSet, dict[str, Any], list[Varying]]] = {}
+    for index, (group, entries) in enumerate(zip(groups, plan.groups, strict=True)):
+        counters = tuple(rule.counters(group))
+        for member, (param, entry) in enumerate(zip(group["params"], entries, strict=True)):
+            if entry is None:
+                continue
+            state = states.get(param) or {}
+            before = tuple(state[name].__dict__["_array"].item() for name in counters)
+            found = by_counters.get((index, before))
+            if found is None:
+                found = _numbers(recording, rule, group, state, param, index, counters)
+                by_counters[index, before] = found
+                plan.sets.append(found[0])
+            numbers, values, advanced = found
+            numbers.members.append(member)
+            _note_update(recorder, rule, group, param, state, values)
+            for name, value in zip(counters, advanced, strict=True):
+                array = state[name].__dict__["_array"]
+                params = {"shape": array.shape, "value": value, "dtype": array.dtype}
+                recorder.assign(array, recorder.emit("full", (), params))
+
+
+def _numbers(
+    recording: Any, rule: Any, group: Any, state: dict, param: Any, index: int,
+    counters: tuple[str, ...],
+) -> tuple[_NumberSet, dict[str, Any], list[Varying]]:  # fmt: skip
+    scratch = dict(state)
+    for name in counters:
+        scratch[name] = wrap(state[name].__dict__["_array"].copy())
+    found = rule.numbers(group, scratch, param)
+    made = _NumberSet(index, counters)
+    made.varying = tuple(name for name, value in found.items() if type(value) is float)
+    made.fixed = {name: value for name, value in found.items() if type(value) is not float}
+    if any(isinstance(value, Tensor) for value in made.fixed.values()):
+        raise Unrecordable("an option that is a tensor")
+    give = recording.give
+    values: dict[str, Any] = dict(made.fixed)
+    values.update({name: give(found[name]) for name in made.varying})
+    return made, values, [give(scratch[name]._array.item()) for name in counters]
+
+
+def _note_update(
+    recorder: Any, rule: Any, group: Any, param: Any, state: dict, values: dict[str, Any]
+) -> None:
+    names = rule.tensors(group, param)
+    arrays = [t.__dict__["_array"] for t in (param, *(state[name] for name in names))]
+    symbols = [recorder.symbol(array) for array in arrays]
+    grad = recorder.symbol(param.__dict__["_grad"].__dict__["_array"])
+    try:
+        results = rule.update(SYMBOLS, symbols[0], grad, *symbols[1:], **values)
+    except (AttributeError, TypeError) as error:
+        raise Unrecordable(f"an update rule beyond what can be recorded: {error}") from error
+    for array, result in zip(arrays, results, strict=True):
+        value = result.value
+        if value.shape != array.shape:
+            raise Unrecordable("an update of another shape")
+        if value.dtype != array.dtype:
+            value = recorder.emit("convert", (value,), {"dtype": array.dtype})
+        recorder.assign(array, value)
+

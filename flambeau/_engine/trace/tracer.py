@@ -1,0 +1,428 @@
+"""The state machine: eager, recording, replay; one tracer a thread.
+
+Every public op, backward and step of a thread comes here as an event. Between segments events run
+eagerly and are counted; when the beginning of a segment is hot, the next one is recorded; when the
+beginning of a recorded segment fits, events are only checked and promised, until its end, where
+one program computes everything. What does not fit leaves by the side exit: what was promised is
+done eagerly, and recorded if that way is taken often.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..autograd.mode import mode
+from ..autograd.tensor import Tensor
+from ..base import state
+from ..graph.ir import ProgramFault
+from . import log
+from .memory import Unrecordable, root_of
+from .pending import is_masked, unmask
+from .recording import Recording, read_node
+from .run import Run
+from .segment import MOST_CHILDREN, READ, STEP, TraceNode, root_node
+
+LONGEST = 4000  # events of a segment
+LOOP = 64  # events after which a segment ends where it repeats itself
+HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
+MISSES = {"auto": 1, "force": 0}  # side exits at a place before the new way is recorded
+# What prepares a batch is done at once where it can be: positions vary from step to step.
+IMMEDIATE = frozenset({"getitem", "detach", "to", "view", "reshape", "clone", "contiguous"})
+PATIENCE = 8  # failures and misses before a place is left alone for a while
+
+
+class Tracer:
+    """One thread's tracer.
+
+    Attributes:
+        busy: an event is running eagerly: what happens inside is its own business.
+        run: the replay that is going on, with pending tensors.
+        recording: the recording that is going on.
+        fresh_start: whether the next event may begin a segment.
+    """
+
+    def __init__(self, hub: Any):
+        self.hub = hub
+        self.lock = threading.RLock()
+        self.thread = threading.get_ident()
+        self.busy = False
+        self.run: Run | None = None
+        self.recording: Recording | None = None
+        self.fresh_start = True
+        self.roots: dict[tuple, TraceNode] = {}
+        self.heat: dict[tuple, int] = {}
+        self.start_key: tuple | None = None
+        self.since_start = 0
+        self.generation = 0
+        self.off = 0  # regions of `jit.disabled()`
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def event(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A public op, or another event, is called."""
+        if descriptor.name in IMMEDIATE and _ready(args):
+            return self.eager(descriptor, args, kwargs)
+        run = self.run
+        if run is not None:
+            node = run.follow(descriptor, args, kwargs, mode.grad)
+            if node is not None:
+                run.cursor.hits += 1
+                result = run.advance(node, args, kwargs)
+                if node.ending is not None and node.ending.final:
+                    self.finish(run, node)
+                return result
+            self.leave(run, f"{descriptor.name} did not fit")
+        if self.recording is not None:
+            if not self._repeats(descriptor):
+                return self.record(descriptor, args, kwargs)
+        return self.begin(descriptor, args, kwargs)
+
+    def begin(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """An event between segments."""
+        key = (descriptor.name, mode.grad)
+        root = self.roots.get(key)
+        if root is not None and self.rested(root):
+            run = Run(self, root)
+            node = run.follow(descriptor, args, kwargs, mode.grad)
+            if node is not None:
+                self.run = run
+                result = run.advance(node, args, kwargs)
+                if node.ending is not None and node.ending.final:
+                    self.finish(run, node)
+                return result
+        self.since_start += 1
+        if self.fresh_start or (self.since_start > LOOP and key == self.start_key):
+            self.fresh_start, self.since_start, self.start_key = False, 0, key
+            heat = self.heat[key] = self.heat.get(key, 0) + 1
+            if heat > HOT[self.hub.mode] and not mode.anomaly:
+                self.recording = Recording(self, self._root(key))
+                return self.record(descriptor, args, kwargs)
+        return self.eager(descriptor, args, kwargs)
+
+    def _root(self, key: tuple) -> TraceNode:
+        root = self.roots.get(key)
+        if root is None:
+            root = self.roots[key] = root_node()
+        return root
+
+    def rested(self, node: TraceNode) -> bool:
+        """Whether a place that missed too often has been left alone for long enough."""
+        if node.pause:
+            node.pause -= 1
+            return False
+        return True
+
+    def eager(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Do an event now."""
+        self.busy = True
+        before = state.on_op
+        state.on_op = self.hub.inner(before)
+        try:
+            return descriptor.execute(args, kwargs)
+        finally:
+            self.busy = False
+            state.on_op = self.hub.restored(before)
+
+    # --- recording --------------------------------------------------------------------------------
+
+    def record(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """An event of a recording."""
+        recording = self.recording
+        assert recording is not None
+        if len(recording.events) >= LONGEST:
+            recording.recorder.fail("the segment is too long")
+        before = state.on_op
+        state.on_op = self.hub.inner(before)
+        try:
+            result = recording.perform(descriptor, args, kwargs)
+        finally:
+            state.on_op = self.hub.restored(before)
+            if recording.recorder.failure is not None:
+                self.abandon()
+        if self.recording is not None and descriptor is STEP:
+            self.fresh_start = True
+            if not recording.open_tape():
+                self.conclude()
+        return result
+
+    def _repeats(self, descriptor: Any) -> bool:
+        """Whether a long recording has come back to its beginning, and can end there."""
+        recording = self.recording
+        assert recording is not None
+        events = recording.events
+        if len(events) <= LOOP or events[0].descriptor is not descriptor:
+            return False
+        if recording.open_tape():
+            return False
+        self.conclude()
+        self.fresh_start = True
+        return True
+
+    def conclude(self) -> None:
+        """The recorded segment ends after its last event: add it to the tree."""
+        recording = self.recording
+        assert recording is not None
+        try:
+            recording.end_part(True, _name(recording))
+            recording.link()
+        except Unrecordable as reason:
+            recording.recorder.fail(str(reason))
+            self.abandon()
+            return
+        self.recording = None
+        recording.stop()
+        _insert(recording)
+        log.recorded(recording)
+
+    def abandon(self) -> None:
+        """The recording has failed: everything has been eager, and stays so."""
+        recording = self.recording
+        assert recording is not None
+        self.recording = None
+        recording.stop()
+        log.abandoned(recording)
+        key = (recording.events[0].descriptor.name, recording.events[0].grad) if (
+            recording.events
+        ) else self.start_key
+        if key is not None:
+            # each failure makes the next try later
+            self.heat[key] = -2 * abs(self.heat.get(key, 0)) - HOT[self.hub.mode] - 2
+        self.fresh_start = False
+
+    # --- replay -----------------------------------------------------------------------------------
+
+    def finish(self, run: Run, node: TraceNode) -> None:
+        """The segment ends here: compute it."""
+        if self.compute(run, node):
+            self.run = None
+            self.fresh_start = True
+        else:
+            self.leave(run, "its end could not be computed")
+
+    def compute(self, run: Run, node: TraceNode) -> bool:
+        """Run the part that ends at `node`; False where it must be left by the side exit."""
+        ending = node.ending
+        alive = self._alive(run, ending)
+        if alive is None or ending.broken or not _apart(run, ending):
+            return False
+        if not ending.ready_for(alive):
+            try:
+                ending.compile(alive, self.hub.compile_graph)
+            except Exception as error:  # a compiler's mistake must not become the user's
+                ending.broken = True
+                log.broken(ending, error)
+                if self.hub.strict:
+                    raise
+                return False
+        self.busy = True
+        try:
+            outputs = ending.run(run)
+        except ProgramFault:
+            return False
+        finally:
+            self.busy = False
+        if outputs is None:
+            return False
+        run.settle_part(ending, outputs)
+        run.parts.append(ending)
+        return True
+
+    def _alive(self, run: Run, ending: Any) -> set[int] | None:
+        """The results that someone holds; None where one of them cannot be given."""
+        alive = set()
+        slots = run.slots
+        for slot in ending.places:
+            t = slots[slot]()
+            if t is None:
+                continue
+            alive.add(slot)
+            if ending.final and ending.tapes[slot].state in ("open", "unknown"):
+                if is_masked(t) and t.__dict__["_meta"].requires_grad and not (
+                    t.__dict__["_meta"].leaf
+                ):
+                    return None
+        if any(slots[slot]() is not None for slot in ending.unplaced):
+            return None
+        return alive
+
+    def leave(self, run: Run, reason: str) -> None:
+        """The side exit: do eagerly what was promised, and perhaps record it on the way."""
+        cursor = run.cursor
+        cursor.misses += 1
+        self.run = None
+        root = self.roots.get((run.events[0].descriptor.name, run.events[0].grad))
+        log.left(run, reason)
+        recording = None
+        if cursor.misses > MISSES[self.hub.mode] and len(cursor.children) < MOST_CHILDREN:
+            if cursor.misses <= PATIENCE and root is not None and self.hub.may_record:
+                recording = self.recording = Recording(self, root)
+        if root is not None and cursor.misses > PATIENCE and cursor.misses > cursor.hits:
+            root.pause = min(64 * cursor.misses, 100_000)
+        before = mode.grad
+        try:
+            run.rerun(self._performer(recording))
+        finally:
+            mode.grad = before
+            if recording is not None and recording.recorder.failure is not None:
+                if self.recording is recording:
+                    self.abandon()
+
+    def _performer(self, recording: Recording | None) -> Callable[..., Any]:
+        def perform(node: TraceNode, args: tuple, kwargs: dict[str, Any]) -> Any:
+            live = recording is not None and self.recording is recording
+            if node.descriptor is READ:
+                if live:
+                    self._read_recorded()
+                return None
+            mode.grad = node.grad
+            if live:
+                return self.record(node.descriptor, args, kwargs)
+            return self.eager(node.descriptor, args, kwargs)
+
+        return perform
+
+    # --- reads --------------------------------------------------------------------------------------
+
+    def touched(self, run: Run, t: Tensor, name: str) -> bool:
+        """An attribute of a masked tensor is read; see `Run.touched`."""
+        frame = t.__dict__
+        if self.busy and threading.get_ident() == self.thread:
+            if "_array" in frame:
+                return True
+        with self.lock:
+            if not is_masked(t):
+                return False
+            if isinstance(run, Recording):
+                return self._touched_in_recording(run, t)
+            return self._touched_in_replay(run, t, name)
+
+    def _touched_in_recording(self, recording: Recording, t: Tensor) -> bool:
+        if self.recording is not recording:
+            recording.unmask_all()
+        elif any(t is one for one in recording.masked) and recording.open_tape():
+            recording.recorder.fail("memory that was written is read before the backward")
+            self.abandon()
+        else:
+            self._read_recorded()
+        return is_masked(t)
+
+    def _read_recorded(self) -> None:
+        """Somebody reads a result: a part ends, and with no history open the whole segment."""
+        recording = self.recording
+        assert recording is not None
+        recording._append(read_node())
+        final = not recording.open_tape()
+        if final:
+            self.conclude()
+            self.fresh_start = True
+            return
+        try:
+            recording.end_part(False, _name(recording))
+        except Unrecordable as reason:
+            recording.recorder.fail(str(reason))
+            self.abandon()
+            return
+        for reference in recording.slots:
+            t = reference()
+            if t is not None and not any(t is one for one in recording.masked):
+                unmask(t)
+
+    def _touched_in_replay(self, run: Run, t: Tensor, name: str) -> bool:
+        if self.run is not run:
+            raise RuntimeError("a pending tensor has outlived its segment")  # cannot happen
+        read_already = "_array" in t.__dict__ and not any(t is one for one in run.masked)
+        if read_already and name == "_array":
+            return True
+        if not read_already and self.read(run) and not is_masked(t):
+            return False
+        if self.run is run:
+            if is_masked(t) and name == "_array" and "_array" in t.__dict__ and not any(
+                t is one for one in run.masked
+            ):
+                return True
+            self.leave(run, f"{name} was read")
+            if self.recording is not None and is_masked(t):
+                self._read_recorded()
+        return is_masked(t)
+
+    def read(self, run: Run) -> bool:
+        """A result is read in a replay; False where the record has no read here."""
+        for child in run.cursor.children:
+            if child.descriptor is READ:
+                if not self.compute(run, child):
+                    return False
+                run.cursor.hits += 1
+                run.cursor = child
+                run.events.append(child)
+                if child.ending.final:
+                    self.run = None
+                    self.fresh_start = True
+                return True
+        return False
+
+    def settle(self, reason: str = "something outside of ops") -> None:
+        """Leave what is open: the world must be as eager would have it."""
+        if self.busy:
+            return
+        if self.run is not None:
+            self.leave(self.run, reason)
+        if self.recording is not None:
+            self.recording.recorder.fail(reason)
+            self.abandon()
+
+
+def _ready(args: tuple) -> bool:
+    """Whether the tensors of a view are there, and nobody differentiates through it."""
+    for x in args:
+        if isinstance(x, Tensor):
+            if is_masked(x) or x._requires_grad:
+                return False
+        elif type(x) is tuple and not _ready(x):
+            return False
+    return True
+
+
+def _name(recording: Recording) -> str:
+    return f"{recording.events[0].descriptor.name}..{recording.events[-1].descriptor.name}"
+
+
+def _apart(run: Run, ending: Any) -> bool:
+    """Whether the inputs seen anew lie in memory of their own, as far as writes go."""
+    if not ending.updates or not run.fresh:
+        return True
+    written = {number for number, _, _ in ending.updates}
+    roots: dict[int, int] = {}
+    for number in written:
+        roots[id(root_of(run.inputs[number].__dict__["_array"]))] = number
+    if len(roots) != len(written):
+        return False
+    for number, t in enumerate(run.inputs):
+        found = roots.get(id(root_of(t.__dict__["_array"])))
+        if found is not None and found != number:
+            return False
+    return True
+
+
+def _insert(recording: Recording) -> None:
+    """Add a recorded path to the tree, sharing the beginning with those that are there."""
+    endings = {id(node): ending for node, ending in recording.endings}
+    parent = recording.root
+    shared: list[Any] = []  # the ending that stands for each part
+    for node in recording.events:
+        ending = endings.get(id(node))
+        same = parent.child_like(node)
+        if same is None:
+            parent.children.append(node)
+            node.ending = ending
+            same = node
+        elif ending is not None:
+            if same.ending is None or same.ending.final != ending.final:
+                same.ending = ending
+            else:
+                for index, output in ending.kept:
+                    same.ending.keep(index, output)
+        if ending is not None:
+            shared.append(same.ending)
+        parent = same
