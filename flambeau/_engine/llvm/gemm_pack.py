@@ -15,6 +15,9 @@ from .host import Host
 from .types import KINDS
 from .vector import Vectors
 
+# Steps of k that are packed for all of a group before the next ones.
+STRETCH = 64
+
 
 class Packer:
     """Copies from memory of one dtype to memory of another, at a builder's position."""
@@ -87,31 +90,38 @@ class Packer:
         self, source: ir.Value, target: ir.Value, shape: tuple[int, int], stride: int,
         length: ir.Value,
     ) -> None:  # fmt: skip
-        # whole squares, then the elements that are left over beside them, padded
+        # whole squares, then the elements that are left over beside them, padded; a stretch of
+        # k at a time, so that the lines written stay in the nearest cache until they are full
         valid, width = shape
         builder, side = self.builder, self.square
         whole = valid // side * side
 
-        def column(first: ir.Value, _: Values) -> None:
-            origin = at(builder, source, times(builder, first, stride), self.source)
-            here = at(builder, target, first, self.target)
-            self._transposed(origin, here, (side, side, width), stride, length)
+        def stretch(begin: ir.Value, _: Values) -> None:
+            end = least(builder, builder.add(begin, number(STRETCH)), length)
 
-        counted(builder, number(0), number(whole), column, step=side)
-        for start in range(whole, width, side):
-            rows = min(side, max(valid - start, 0))
-            origin = at(builder, source, start * stride, self.source)
-            here = at(builder, target, start, self.target)
-            lanes = min(side, width - start)
-            self._transposed(origin, here, (rows, lanes, width), stride, length)
+            def column(first: ir.Value, _: Values) -> None:
+                origin = at(builder, source, times(builder, first, stride), self.source)
+                here = at(builder, target, first, self.target)
+                self._transposed(origin, here, (side, side, width), stride, (begin, end, length))
+
+            counted(builder, number(0), number(whole), column, step=side)
+            for start in range(whole, width, side):
+                rows = min(side, max(valid - start, 0))
+                origin = at(builder, source, start * stride, self.source)
+                here = at(builder, target, start, self.target)
+                sizes = (rows, min(side, width - start), width)
+                self._transposed(origin, here, sizes, stride, (begin, end, length))
+
+        counted(builder, number(0), length, stretch, step=STRETCH)
 
     def _transposed(
         self, source: ir.Value, target: ir.Value, shape: tuple[int, int, int], stride: int,
-        length: ir.Value,
+        bounds: tuple[ir.Value, ir.Value, ir.Value],
     ) -> None:  # fmt: skip
         # along k; the last square overlaps its neighbour if it has to
         rows, lanes, width = shape
         builder, side = self.builder, self.square
+        begin, end, length = bounds
         last = builder.sub(length, number(side))
 
         def square(position: ir.Value, _: Values) -> None:
@@ -129,7 +139,7 @@ class Packer:
                     value = builder.shuffle_vector(value, value, lanes_of(range(lanes)))
                 self.store(value, at(builder, here, row * width, self.target))
 
-        counted(builder, number(0), length, square, step=side)
+        counted(builder, begin, end, square, step=side)
 
     def _elements(
         self, source: ir.Value, target: ir.Value, shape: tuple[int, int],

@@ -27,7 +27,7 @@ DEPTH = 2048
 MOST_ROWS = 8
 MOST_VECTORS = 6
 # Cycles to pack one element of B.
-PACK_CYCLES = 0.3
+PACK_CYCLES = 0.5
 # What one more form of tile costs (in compile time), as a share of the run's.
 FORM_COST = 0.01
 # A task is worth having if it has so many multiply-adds (some 20 us). That makes up to MANY_TASKS;
@@ -278,7 +278,7 @@ def _plan_dot(kernel: Gemm, host: Host) -> tuple[float, DotTiling] | None:
 def _dot_cycles(rows: int, columns: int, steps: int) -> float:
     # loads and multiply-adds of each vector of k, then the sums of lanes, then the visit
     count = rows * columns
-    return max(count, rows + columns, 4) * steps * 1.05 + 3 * count + 10 * rows + 20
+    return max(count, rows + columns, 4) * steps * 1.3 + 3 * count + 10 * rows + 20
 
 
 def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
