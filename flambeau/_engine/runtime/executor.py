@@ -1,8 +1,10 @@
 """The native functions that are the same for every program.
 
 `execute(frame)` runs a program's steps one after the other; a step that pays for it is divided
-among the thread pool's workers. All addresses come from the frame and the pool: the module has no
-external symbols, and its object code can be kept on disk like a kernel's.
+among the thread pool's workers. `run(frame, inputs, made, numbers)` first reads the arrays'
+addresses and the numbers from the Python objects themselves, which takes Python over a
+microsecond; it is for programs that keep Python's lock. All addresses come from the frame and the
+pool: the module has no external symbols, and its object code can be kept on disk like a kernel's.
 
 The pool's protocol. A *ticket* holds a job's generation and the next chunk to claim. Whoever wants
 a chunk loads the ticket, reads how many chunks there are, and claims one by a compare-and-swap of
@@ -16,11 +18,12 @@ from __future__ import annotations
 
 import llvmlite.ir as ir
 
-from .layout import CALLBACK, CLOSED, FAULTED, FINISHED, START_POOL, Frame, Pool, Record, Worker
-from .writer import I32, I64, POINTER, VOID, Writer, function
+from .layout import CLOSED, Frame, Item, Pool, Record, Status, Worker
+from .writer import F64, I32, I64, POINTER, VOID, Writer, function
 
 _KERNEL = ir.FunctionType(I32, [POINTER, POINTER, I64, I64])
 _SYSCALL = ir.FunctionType(I64, [I64], var_arg=True)
+_AS_DOUBLE = ir.FunctionType(F64, [POINTER])
 _YIELD = ir.FunctionType(I32, [])
 _CLOCK_GETTIME = ir.FunctionType(I32, [I32, POINTER])
 _FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
@@ -28,9 +31,7 @@ _CLOCK_MONOTONIC = 1
 _LOOKS = 2000  # at the finished chunks, before the caller gives up its core at each look
 _GENERATION = 4  # bytes from the ticket to its high half, which changes with the job
 _JOB = ("KERNEL", "POINTERS", "TASKS", "CHUNK", "COUNT", "SCRATCH")  # from a record to the pool
-_UNSTARTED = 1 << 32  # instead of a step's status: there are no threads yet
-
-NAMES = ("execute", "execute_timed", "worker", "take", "spin")
+NAMES = ("execute", "execute_timed", "run", "run_timed", "worker", "take", "spin")
 
 
 def build(module: ir.Module) -> None:
@@ -41,10 +42,10 @@ def build(module: ir.Module) -> None:
     run_chunk = _run_chunk(module)
     _worker(module, claim, run_chunk)
     divide = _divide(module, claim, run_chunk)
-    bind = _bind(module)
+    load, bind = _load(module), _bind(module)
     run_step = _run_step(module, divide)
-    _execute(module, bind, run_step, None)
-    _execute(module, bind, run_step, _now(module))
+    for now in (None, _now(module)):
+        _run(module, load, _execute(module, bind, run_step, now))
 
 
 def _spin(module: ir.Module) -> None:
@@ -212,23 +213,95 @@ def _divide(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> ir
     return b.function
 
 
+def _load(module: ir.Module) -> ir.Function:
+    """load(frame, inputs, made, numbers): 1 if the frame now has what the sequences hold.
+
+    0 where they are not lists or tuples of the right length, or hold something that is not
+    exactly an array, or not exactly a float or an int; nothing has happened then.
+    """
+    b, (frame, *given) = function(module, "load", I32, [POINTER] * 4, private=True)
+    pool = b.address(frame, Frame.POOL)
+    refuse = b.function.append_basic_block("refuse")
+    counts = (Frame.INPUT_COUNT, Frame.MADE_COUNT, Frame.NUMBER_COUNT)
+    place = I64(Frame.OBJECTS)
+    for sequence, count in zip(given, counts):
+        expected = b.word(frame, count)
+        items = _items(b, pool, sequence, expected, refuse)
+        with b.count(expected) as i:
+            item = b.address(items, i)
+            target = b.place(frame, b.add(place, i))
+            if count is Frame.NUMBER_COUNT:
+                b.store(_number(b, pool, item, refuse), target)
+            else:
+                _unless(b, _is_a(b, pool, item, Pool.ARRAY), refuse)
+                b.store(b.word(item, Item.VALUE), target)
+        place = b.add(place, expected)
+    b.ret(I32(1))
+    b.position_at_end(refuse)
+    b.ret(I32(0))
+    return b.function
+
+
+def _items(
+    b: Writer, pool: ir.Value, sequence: ir.Value, expected: ir.Value, refuse: ir.Block
+) -> ir.Value:
+    """The address of a list's or tuple's items, if there are as many as expected."""
+    is_list = _is_a(b, pool, sequence, Pool.LIST)
+    _unless(b, b.or_(is_list, _is_a(b, pool, sequence, Pool.TUPLE)), refuse)
+    _unless(b, b.icmp_unsigned("==", b.word(sequence, Item.SIZE), expected), refuse)
+    inside = b.place(sequence, Item.ITEMS)
+    items = b.alloca(POINTER)
+    b.store(inside, items)
+    with b.if_then(is_list):
+        b.store(b.load(inside, typ=POINTER), items)
+    return b.load(items, typ=POINTER)
+
+
+def _number(b: Writer, pool: ir.Value, item: ir.Value, refuse: ir.Block) -> ir.Value:
+    """A float's or int's value."""
+    exact, other, out = b.blocks("exact", "other", "out")
+    b.cbranch(_is_a(b, pool, item, Pool.FLOAT), exact, other)
+    b.position_at_end(exact)
+    value = b.load(b.place(item, Item.VALUE), typ=F64)
+    b.branch(out)
+    b.position_at_end(other)
+    _unless(b, _is_a(b, pool, item, Pool.INT), refuse)
+    converted = b.call(b.code(pool, Pool.AS_DOUBLE, _AS_DOUBLE), [item])
+    # -1 may say that it was too large: ctypes then raises the error that has been set
+    _unless(b, b.fcmp_ordered("!=", converted, F64(-1)), refuse)
+    other_end = b.block
+    b.branch(out)
+    b.position_at_end(out)
+    result = b.phi(F64)
+    result.add_incoming(value, exact)
+    result.add_incoming(converted, other_end)
+    return result
+
+
+def _is_a(b: Writer, pool: ir.Value, item: ir.Value, kind: Pool) -> ir.Value:
+    return b.icmp_unsigned("==", b.word(item, Item.TYPE), b.word(pool, kind))
+
+
+def _unless(b: Writer, condition: ir.Value, otherwise: ir.Block) -> None:
+    """Go on if the condition holds."""
+    go_on = b.function.append_basic_block("go_on")
+    b.cbranch(condition, go_on, otherwise)
+    b.position_at_end(go_on)
+
+
 def _bind(module: ir.Module) -> ir.Function:
     """bind(frame): put this run's addresses into the steps' pointers."""
     b, (frame,) = function(module, "bind", VOID, [POINTER], private=True)
     pointers = b.address(frame, Frame.POINTERS)
-    offset = b.word(frame, Frame.DATA_OFFSET)
-    indirect = b.icmp_signed(">=", offset, I64(0))
     bindings = b.address(frame, Frame.BINDINGS)
-    data = b.alloca(I64)
     with b.count(b.word(frame, Frame.BINDING_COUNT)) as i:
         first = b.mul(i, I64(3))
         place, number, shift = (b.word(bindings, b.add(first, I64(k))) for k in range(3))
-        held = b.word(frame, b.add(number, I64(Frame.OBJECTS)))
-        b.store(held, data)
-        with b.if_then(indirect, likely=True):
-            b.store(b.load(b.inttoptr(b.add(held, offset), POINTER), typ=I64), data)
-        b.put(pointers, place, b.add(b.load(data, typ=I64), shift))
-    arena = b.word(frame, Frame.ARENA)
+        data = b.word(frame, b.add(number, I64(Frame.OBJECTS)))
+        b.put(pointers, place, b.add(data, shift))
+    own = b.word(frame, Frame.ARENA)
+    common = b.word(b.address(frame, Frame.POOL), Pool.ARENA)
+    arena = b.select(b.icmp_unsigned("!=", own, I64(0)), own, common)
     moved = b.icmp_unsigned("!=", arena, b.word(frame, Frame.BOUND_ARENA))
     with b.if_then(moved, likely=False):
         bindings = b.address(frame, Frame.ARENA_BINDINGS)
@@ -242,20 +315,24 @@ def _bind(module: ir.Module) -> ir.Function:
 
 
 def _now(module: ir.Module) -> ir.Function:
-    """now(frame): nanoseconds of the steady clock."""
-    b, (frame,) = function(module, "now", I64, [POINTER], private=True)
+    """now(pool): nanoseconds of the steady clock."""
+    b, (pool,) = function(module, "now", I64, [POINTER], private=True)
     time = b.alloca(I64, 2)
-    b.call(b.code(frame, Frame.CLOCK, _CLOCK_GETTIME), [I32(_CLOCK_MONOTONIC), time])
+    b.call(b.code(pool, Pool.CLOCK, _CLOCK_GETTIME), [I32(_CLOCK_MONOTONIC), time])
     b.ret(b.add(b.mul(b.word(time, 0), I64(10**9)), b.word(time, 1)))
     return b.function
 
 
 def _run_step(module: ir.Module, divide: ir.Function) -> ir.Function:
-    """run_step(pool, record, numbers): what the kernel returns, or _UNSTARTED."""
-    b, (pool, record, numbers) = function(
-        module, "run_step", I64, [POINTER, POINTER, POINTER], private=True
+    """run_step(pool, record, numbers, unstarted): what the kernel returns.
+
+    Where there are no threads yet for a step that should be divided, one runs it, and
+    `unstarted` is set to 1.
+    """
+    b, (pool, record, numbers, unstarted) = function(
+        module, "run_step", I32, [POINTER] * 4, private=True
     )
-    whole, divided, ours, start = b.blocks("whole", "divided", "ours", "start")
+    whole, divided, missing, there, ours = b.blocks("whole", "divided", "missing", "there", "ours")
     tasks = b.word(record, Record.TASKS)
     undivided = b.icmp_unsigned(">=", b.word(record, Record.CHUNK), tasks)
     alone = b.icmp_unsigned("<", b.word(pool, Pool.THREADS), I64(2))
@@ -263,38 +340,40 @@ def _run_step(module: ir.Module, divide: ir.Function) -> ir.Function:
 
     b.position_at_end(whole)
     kernel = b.code(record, Record.KERNEL, _KERNEL)
-    status = b.call(kernel, [b.address(record, Record.POINTERS), numbers, I64(0), tasks])
-    b.ret(b.sext(status, I64))
+    b.ret(b.call(kernel, [b.address(record, Record.POINTERS), numbers, I64(0), tasks]))
 
     b.position_at_end(divided)
-    unstarted = b.icmp_unsigned("==", b.shared(pool, Pool.STARTED), I64(0))
-    with b.if_then(unstarted, likely=False):
-        b.branch(start)
+    started = b.icmp_unsigned("!=", b.shared(pool, Pool.STARTED), I64(0))
+    b.cbranch(started, there, missing)
+
+    b.position_at_end(missing)
+    b.store(I64(1), unstarted)
+    b.branch(whole)
+
+    b.position_at_end(there)
     # another Python thread's program may have the workers: then this one goes on alone
     b.cbranch(b.swap(pool, Pool.BUSY, I64(0), I64(1)), ours, whole)
 
     b.position_at_end(ours)
     status = b.call(divide, [pool, record, numbers])
     b.share(pool, Pool.BUSY, I64(0))
-    b.ret(b.sext(status, I64))
-
-    b.position_at_end(start)
-    b.ret(I64(_UNSTARTED))
+    b.ret(status)
     return b.function
 
 
 def _execute(
     module: ir.Module, bind: ir.Function, run_step: ir.Function, now: ir.Function | None
-) -> None:
+) -> ir.Function:
     """execute(frame): run from the frame's position on; see `layout` for what is returned."""
     name = "execute" if now is None else "execute_timed"
     b, (frame,) = function(module, name, I32, [POINTER])
-    head, step, python, native, stopped, following, out = b.blocks(
-        "head", "step", "python", "native", "stopped", "following", "out"
+    head, step, python, native, failed, following, out = b.blocks(
+        "head", "step", "python", "native", "failed", "following", "out"
     )
-    position = b.alloca(I64)
+    position, unstarted = b.alloca(I64), b.alloca(I64)
+    b.store(I64(0), unstarted)
     pool, numbers = b.address(frame, Frame.POOL), b.address(frame, Frame.NUMBERS)
-    steps, count = b.address(frame, Frame.STEPS), b.word(frame, Frame.COUNT)
+    steps, count = b.address(frame, Frame.STEPS), b.word(frame, Frame.STEP_COUNT)
     at = b.word(frame, Frame.POSITION)
     b.store(at, position)
     with b.if_then(b.icmp_unsigned("==", at, I64(0))):
@@ -312,26 +391,37 @@ def _execute(
 
     b.position_at_end(python)  # who comes back goes on after this step
     b.put(frame, Frame.POSITION, b.add(at, I64(1)))
-    b.ret(I32(CALLBACK))
+    b.ret(I32(Status.CALLBACK))
 
     b.position_at_end(native)
-    began = None if now is None else b.call(now, [frame])
-    status = b.call(run_step, [pool, record, numbers])
-    b.cbranch(b.icmp_unsigned("==", status, I64(0)), following, stopped)
+    began = None if now is None else b.call(now, [pool])
+    status = b.call(run_step, [pool, record, numbers, unstarted])
+    b.cbranch(b.icmp_unsigned("==", status, I32(0)), following, failed)
 
-    b.position_at_end(stopped)
-    b.put(frame, Frame.FAULT, status)
-    b.put(frame, Frame.POSITION, at)
-    unstarted = b.icmp_unsigned("==", status, I64(_UNSTARTED))
-    b.ret(b.select(unstarted, I32(START_POOL), I32(FAULTED)))
+    b.position_at_end(failed)
+    b.ret(b.or_(b.shl(b.trunc(at, I32), I32(8)), I32(Status.FAULT)))
 
     b.position_at_end(following)
     if now is not None:
         times = b.address(frame, Frame.TIMES)
-        took = b.sub(b.call(now, [frame]), began)
+        took = b.sub(b.call(now, [pool]), began)
         b.put(times, at, b.add(b.word(times, at), took))
     b.store(b.add(at, I64(1)), position)
     b.branch(head)
 
     b.position_at_end(out)
-    b.ret(I32(FINISHED))
+    missed = b.icmp_unsigned("!=", b.load(unstarted, typ=I64), I64(0))
+    b.ret(b.select(missed, I32(Status.NO_THREADS), I32(Status.FINISHED)))
+    return b.function
+
+
+def _run(module: ir.Module, load: ir.Function, execute: ir.Function) -> None:
+    """run(frame, inputs, made, numbers): a whole run in one call, under Python's lock."""
+    b, (frame, *given) = function(
+        module, execute.name.replace("execute", "run"), I32, [POINTER] * 4
+    )
+    loaded = b.call(load, [frame, *given])
+    with b.if_then(b.icmp_unsigned("==", loaded, I32(0)), likely=False):
+        b.ret(I32(Status.OTHER_OBJECTS))
+    b.put(frame, Frame.POSITION, I64(0))
+    b.ret(b.call(execute, [frame]))

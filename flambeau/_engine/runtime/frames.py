@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
-from typing import Any
 
 import numpy as np
 
 from ..loops.plan import ARENA, INPUT, OUTPUT, STATIC, Plan, Step
 from .kernels import Native
 from .layout import Frame, Record
-from .threads import ThreadPool, aligned, libc_address
+from .threads import ThreadPool, aligned
 
 _LINE = 64  # bytes to which scratch memory after the arena is aligned
 _CHUNKS_A_THREAD = 4  # a step's chunks, so that a thread that came late has its share
@@ -144,47 +140,24 @@ class FrameMemory:
 
     __slots__ = ("_tables", "address", "words")
 
-    def __init__(
-        self, tables: Tables, pool: ThreadPool, times: np.ndarray, objects: int, numbers: int
-    ):
+    def __init__(self, plan: Plan, tables: Tables, pool: ThreadPool, times: np.ndarray):
         pointers = aligned(8 * len(tables.pointers))
         pointers[: len(tables.pointers)] = tables.pointers
         records = tables.records.copy()
         records[:, Record.POINTERS] = pointers.ctypes.data + 8 * tables.first
         self._tables = (pointers, records, tables, pool, times)
-        self.words = words = aligned(8 * (Frame.OBJECTS + objects + numbers))
+        objects = plan.inputs + len(tables.fresh)
+        self.words = words = aligned(8 * (Frame.OBJECTS + objects + plan.numbers))
         self.address = words.ctypes.data
-        words[Frame.STEPS], words[Frame.COUNT] = records.ctypes.data, len(records)
+        words[Frame.STEPS], words[Frame.STEP_COUNT] = records.ctypes.data, len(records)
         words[Frame.BINDINGS] = tables.bindings.ctypes.data
         words[Frame.BINDING_COUNT] = len(tables.bindings)
         words[Frame.ARENA_BINDINGS] = tables.arena_bindings.ctypes.data
         words[Frame.ARENA_BINDING_COUNT] = len(tables.arena_bindings)
         words[Frame.POINTERS] = pointers.ctypes.data
+        words[Frame.INPUT_COUNT] = plan.inputs
+        words[Frame.MADE_COUNT] = len(tables.fresh)
+        words[Frame.NUMBER_COUNT] = plan.numbers
         words[Frame.NUMBERS] = self.address + 8 * (Frame.OBJECTS + objects)
-        words[Frame.DATA_OFFSET] = data_offset()
         words[Frame.POOL] = pool.address
         words[Frame.TIMES] = times.ctypes.data
-        words[Frame.CLOCK] = libc_address("clock_gettime")
-
-
-@cache
-def data_offset() -> int:
-    """Bytes from an array object's start to its data's address; -1 where that is not known."""
-    offset = object.__basicsize__
-    if sys.implementation.name != "cpython" or np.ndarray.__basicsize__ < offset + 8:
-        return -1
-    base = np.zeros((4, 6), np.float32)
-    for array in (base, base[1:, 2:], np.zeros(3), np.empty(0), np.array(5), base.T):
-        word = ctypes.c_void_p.from_address(id(array) + offset).value or 0
-        if word != _data(array):
-            return -1
-    return offset
-
-
-def _data(array: Any) -> int:
-    return array.__array_interface__["data"][0]
-
-
-def object_word() -> Callable[[Any], int]:
-    """What stands for an array in a frame: the object's address, or its data's."""
-    return id if data_offset() >= 0 else _data

@@ -9,23 +9,22 @@ class Frame(IntEnum):
     """Words of a frame: what one run of a program works on."""
 
     STEPS = 0  # address of the steps' records
-    COUNT = 1  # how many there are
+    STEP_COUNT = 1
     BINDINGS = 2  # address of triples: pointer's place, object's place, byte offset
     BINDING_COUNT = 3
     ARENA_BINDINGS = 4  # address of pairs: pointer's place, byte offset
     ARENA_BINDING_COUNT = 5
     POINTERS = 6  # address of all steps' pointers
-    NUMBERS = 7  # address of the numbers' vector
-    BOUND_ARENA = 8  # the arena that the pointers were last bound for
-    DATA_OFFSET = 9  # where an array object holds its data's address; -1: objects are addresses
-    POOL = 10  # address of the pool
-    FAULT = 11  # what a kernel returned, where that was not 0
-    TIMES = 12  # address of one word a step: nanoseconds, added up (timed runs only)
-    CLOCK = 13  # address of the C library's clock_gettime (timed runs only)
-    # From here on Python writes at each run, in one go.
-    POSITION = 14  # the next step; at 0, the pointers are bound first
-    ARENA = 15  # address of this run's scratch memory
-    OBJECTS = 16  # ids of the input arrays, then of the fresh output arrays; then the numbers
+    INPUT_COUNT = 7
+    MADE_COUNT = 8  # fresh outputs
+    NUMBER_COUNT = 9
+    NUMBERS = 10  # address of the numbers' vector
+    BOUND_ARENA = 11  # the arena that the pointers were last bound for
+    POOL = 12  # address of the pool
+    TIMES = 13  # address of one word a step: nanoseconds, added up (timed runs only)
+    ARENA = 14  # address of this run's scratch memory; 0: the pool's
+    POSITION = 15  # the next step; at 0, the pointers are bound first
+    OBJECTS = 16  # addresses of the inputs' data, then of the fresh outputs'; then the numbers
 
 
 class Record(IntEnum):
@@ -63,6 +62,14 @@ class Pool(IntEnum):
     SYSCALL = 84  # address of the C library's syscall
     FUTEX = 85  # the number of that system call
     YIELD = 86  # address of the C library's sched_yield
+    CLOCK = 87  # address of its clock_gettime
+    ARENA = 88  # address of scratch memory for programs that keep Python's lock
+    LIST = 89  # addresses of Python's types
+    TUPLE = 90
+    FLOAT = 91
+    INT = 92
+    ARRAY = 93
+    AS_DOUBLE = 94  # address of Python's PyFloat_AsDouble
     SIZE = 96
 
 
@@ -74,6 +81,23 @@ class Worker(IntEnum):
     SIZE = 2
 
 
-# What `execute` returns.
-FINISHED, FAULTED, CALLBACK, START_POOL = range(4)
+class Status(IntEnum):
+    """What `execute` and `run` return."""
+
+    FINISHED = 0
+    CALLBACK = 1  # the frame's position is after it
+    NO_THREADS = 2  # finished, but a step should have been divided
+    OTHER_OBJECTS = 3  # nothing has happened: Python has to read its objects itself
+    FAULT = 4  # and from the 8th bit on, the step
+
+
+class Item(IntEnum):
+    """Words of Python's objects; `objects.known` looks whether it is so."""
+
+    TYPE = 1
+    SIZE = 2  # of a list or tuple
+    ITEMS = 3  # a list's: their address; a tuple's: the first of them
+    VALUE = 2  # a float's: itself; an array's: the address of its data
+
+
 CLOSED = 0xFFFFFFFF  # the low half of a ticket while the job's words are written

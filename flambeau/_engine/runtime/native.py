@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import threading
 from functools import cache
 from typing import Any
@@ -96,7 +97,7 @@ class Code:
         return self._tracker[name]
 
     def __del__(self) -> None:
-        tracker = getattr(self, "_tracker", None)
-        if tracker is not None and LOCK is not None:
+        # at exit the memory goes anyway, and the compiler may be gone before this
+        if hasattr(self, "_tracker") and not sys.is_finalizing():
             with LOCK:
-                tracker.close()
+                self._tracker.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from queue import Empty, SimpleQueue
 from struct import Struct
 from typing import Any
@@ -15,10 +15,10 @@ import numpy as np
 
 from ..graph.ir import ProgramFault
 from ..loops.plan import ARENA, INPUT, OBJECT, OUTPUT, STATIC, Callback, Plan, Step
-from . import callbacks, frames, kernels, threads
-from .frames import FrameMemory, Tables, Workspace, object_word
+from . import callbacks, frames, kernels, objects, threads
+from .frames import FrameMemory, Tables, Workspace
 from .hazards import at_risk
-from .layout import CALLBACK, FINISHED, START_POOL, Frame
+from .layout import Frame, Status
 
 _SHORT = 50_000  # nanoseconds of work: shorter programs keep Python's lock while they run
 _programs: WeakSet[Program] = WeakSet()
@@ -49,21 +49,27 @@ class Program:
         self._pool = threads.pool(self._code)
         self._fresh = [(shape, dtype) for shape, dtype, static in plan.outputs if not static]
         self._pack = Struct(f"=QQ{plan.inputs + len(self._fresh)}Q{plan.numbers}d").pack_into
-        self._word = object_word()
         self._statics = {
             buffer.position: np.zeros(*plan.outputs[buffer.position][:2])
             for buffer in plan.buffers
             if buffer.kind == STATIC
         }
         self._tables = Tables(plan, self.natives, self._statics, self._pool.threads)
-        self._need = self._tables.workspace
+        self._buffers_at_risk, self._generators = at_risk(plan)
+        self._risky = bool(self._buffers_at_risk or self._generators)
+        work = sum(native.work for native in self.natives if native)
+        self._keeps_lock = objects.known() and None not in self.natives and work < _SHORT
+        self._keeps_lock = self._keeps_lock and not self._risky
+        # memory that all runs share: without Python's lock, they take turns
+        shared = bool(self._statics) or any(b.kind == OBJECT for b in plan.buffers)
+        self._exclusive = shared and not self._keeps_lock
         self._pool.reserve(self._tables.scratch)
-        self._risky, self._risky_generators = at_risk(plan)
-        self._careful = bool(self._risky or self._risky_generators)
-        # memory that all runs share: they take turns
-        self._exclusive = bool(self._statics) or any(b.kind == OBJECT for b in plan.buffers)
-        self.profile(False)
+        if self._keeps_lock:
+            self._pool.reserve_common(self._tables.workspace)
+        self._frame = self._new_frame()
+        self._frame_address = ctypes.c_void_p(self._frame.address)
         self._make_frames()
+        self.profile(False)
         _programs.add(self)
 
     def run(self, inputs: Sequence[np.ndarray], numbers: Sequence[float] = ()) -> list[np.ndarray]:
@@ -71,8 +77,8 @@ class Program:
 
         Args:
             inputs: arrays with the shapes, dtypes and strides of the graph's inputs: nothing of
-                that is checked here.
-            numbers: the numbers' vector.
+                that is checked here. A list or tuple is read fastest.
+            numbers: the numbers' vector, likewise.
 
         Returns:
             Fresh C-contiguous arrays; a static output is the same array each time.
@@ -81,61 +87,64 @@ class Program:
             ProgramFault: a kernel met what eager refuses; nothing was updated.
             Exception: what an eager rule raised; nothing was updated.
         """
-        try:
-            frame = self._frames.get_nowait()
-        except Empty:
-            frame = self._frames.get() if self._exclusive else self._new_frame()
-        workspace = frames.take(self._need)
-        try:
-            empty, word = np.empty, self._word
-            made = [empty(shape, dtype) for shape, dtype in self._fresh]
-            objects = (*map(word, inputs), *map(word, made))
-            self._pack(frame.words, _RUN, 0, workspace.address, *objects, *numbers)
-            if self._careful:
-                with self._restored(inputs):
-                    status = self._call(frame.address)
-                    self._go_on(status, frame, workspace, inputs, made, numbers)
-            else:
-                status = self._call(frame.address)
-                if status:
-                    self._go_on(status, frame, workspace, inputs, made, numbers)
-        finally:
-            frames.give_back(workspace)
-            self._frames.put(frame)
+        empty = np.empty
+        made = [empty(shape, dtype) for shape, dtype in self._fresh]
+        if self._keeps_lock:
+            # under Python's lock from the reading of its objects to the end: no frame of its own
+            status = self._run(self._frame_address, inputs, made, numbers)
+            if status:
+                if status == Status.OTHER_OBJECTS:
+                    self._run_apart(inputs, made, numbers)
+                else:
+                    self._settle(status)
+        else:
+            self._run_apart(inputs, made, numbers)
         return self._outputs(made) if self._statics else made
 
     def profile(self, on: bool) -> None:
         """Whether runs add to `times` from now on."""
-        work = sum(native.work for native in self.natives if native)
-        kind = ctypes.PYFUNCTYPE if work < _SHORT else ctypes.CFUNCTYPE
-        address = self._code["execute_timed" if on else "execute"]
-        self._call = kind(ctypes.c_int, ctypes.c_void_p)(address)
+        run, execute = ("run_timed", "execute_timed") if on else ("run", "execute")
+        item = ctypes.py_object
+        self._run = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, item, item, item)(
+            self._code[run]
+        )
+        kind = ctypes.PYFUNCTYPE if self._keeps_lock else ctypes.CFUNCTYPE
+        self._execute = kind(ctypes.c_int, ctypes.c_void_p)(self._code[execute])
 
     # --- the way beside the fast one ---------------------------------------------------------
 
-    def _go_on(
-        self,
-        status: int,
-        frame: FrameMemory,
-        workspace: Workspace,
-        inputs: Sequence[np.ndarray],
-        made: list[np.ndarray],
-        numbers: Sequence[float],
+    def _run_apart(
+        self, inputs: Sequence[np.ndarray], made: list[np.ndarray], numbers: Sequence[float]
     ) -> None:
-        """Do what native code asks for, and have it go on until it has finished."""
-        while status != FINISHED:
-            if status == START_POOL:
-                self._pool.start()
-            elif status == CALLBACK:
-                step = self.plan.steps[int(frame.words[Frame.POSITION]) - 1]
-                assert isinstance(step, Callback)
-                base = self._base(workspace, inputs, made)
-                callbacks.run(step, self.plan, base, inputs, numbers)
-            else:
-                position = int(frame.words[Frame.POSITION])
-                code = int(frame.words[Frame.FAULT])
-                raise ProgramFault(f"step {position} of program {self.name!r}: fault {code}")
-            status = self._call(frame.address)
+        """A run with a frame and scratch memory of its own, without Python's lock."""
+        try:
+            frame = self._frames.get_nowait()
+        except Empty:
+            frame = self._frames.get() if self._exclusive else self._new_frame()
+        workspace = frames.take(self._tables.workspace)
+        try:
+            addresses = map(objects.data, (*inputs, *made))
+            self._pack(frame.words, _RUN, workspace.address, 0, *addresses, *numbers)
+            with self._restored(inputs) if self._risky else _NOTHING:
+                status = self._execute(frame.address)
+                while status == Status.CALLBACK:
+                    step = self.plan.steps[int(frame.words[Frame.POSITION]) - 1]
+                    assert isinstance(step, Callback)
+                    base = self._base(workspace, inputs, made)
+                    callbacks.run(step, self.plan, base, inputs, numbers)
+                    status = self._execute(frame.address)
+                if status:
+                    self._settle(status)
+        finally:
+            frames.give_back(workspace)
+            self._frames.put(frame)
+
+    def _settle(self, status: int) -> None:
+        """After a run that did not simply finish."""
+        if status == Status.NO_THREADS:
+            self._pool.start()  # the next run has them
+        else:
+            raise ProgramFault(f"step {status >> 8} of program {self.name!r}")
 
     def _base(
         self, workspace: Workspace, inputs: Sequence[np.ndarray], made: list[np.ndarray]
@@ -153,7 +162,7 @@ class Program:
                 array = made[self._tables.fresh[buffer.position]]
             else:
                 array = self._statics[buffer.position] if buffer.kind == STATIC else buffer.array
-            return array.__array_interface__["data"][0]
+            return objects.data(array)
 
         return base
 
@@ -162,10 +171,10 @@ class Program:
         """Put memory back that was written before a fault."""
         targets: list[Any] = [
             inputs[b.position] if b.kind == INPUT else b.array
-            for b in (self.plan.buffers[number] for number in self._risky)
+            for b in (self.plan.buffers[number] for number in self._buffers_at_risk)
         ]
         copies = [target.copy() for target in targets]
-        states = [(generator, generator.to_bytes()) for generator in self._risky_generators]
+        states = [(generator, generator.to_bytes()) for generator in self._generators]
         try:
             yield
         except BaseException:
@@ -182,20 +191,18 @@ class Program:
             for place, (_, _, static) in enumerate(self.plan.outputs)
         ]
 
-    def _new_frame(self) -> FrameMemory:
-        return FrameMemory(self._tables, self._pool, self.times, self._objects, self.plan.numbers)
-
-    @property
-    def _objects(self) -> int:
-        return self.plan.inputs + len(self._fresh)
-
     def _make_frames(self) -> None:
-        """Frames that no run uses; the first one here, more as threads ask for them."""
+        """Frames that no run uses: the only one here, or as many as threads ask for."""
         self._frames: SimpleQueue[FrameMemory] = SimpleQueue()
-        self._frames.put(self._new_frame())
+        if self._exclusive:
+            self._frames.put(self._new_frame())
+
+    def _new_frame(self) -> FrameMemory:
+        return FrameMemory(self.plan, self._tables, self._pool, self.times)
 
 
-_RUN = 8 * Frame.POSITION  # where Python's words begin
+_RUN = 8 * Frame.ARENA  # where Python's words begin
+_NOTHING = nullcontext()
 
 
 def _after_fork() -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base import config
+from . import objects
 from .layout import CLOSED, Pool, Worker
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ class ThreadPool:
         self._lock = threading.RLock()
         self._take = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(code["take"])
         self._words[Pool.THREADS] = threads
+        self._words[Pool.CLOCK] = libc_address("clock_gettime")
+        self._common = aligned(0)
+        self._words[Pool.ARENA] = self._common.ctypes.data
+        if objects.known():
+            objects.describe(self._words)
         if not _possible():
             self._words[Pool.THREADS] = 1
             return
@@ -161,6 +167,13 @@ class ThreadPool:
             self._scratch_bytes = nbytes
             self._scratch = [self._give_scratch(record) for record in self._records]
             self._words[Pool.BUSY] = 0
+
+    def reserve_common(self, nbytes: int) -> None:
+        """Have so many bytes of scratch memory for programs that keep Python's lock."""
+        with self._lock:
+            if nbytes > self._common.nbytes:
+                self._common = aligned(nbytes)
+                self._words[Pool.ARENA] = self._common.ctypes.data
 
     def after_fork(self) -> None:
         """The child has none of the threads: start again when needed."""

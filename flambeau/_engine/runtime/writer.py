@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import llvmlite.ir as ir
 
-I32, I64, POINTER, VOID = ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.VoidType()
+I32, I64, F64 = ir.IntType(32), ir.IntType(64), ir.DoubleType()
+POINTER, VOID = ir.PointerType(), ir.VoidType()
 
 
 def function(

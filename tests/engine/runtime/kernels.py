@@ -8,8 +8,8 @@ import llvmlite.ir as ir
 import numpy as np
 
 from flambeau._engine.graph.ir import Node, Value
-from flambeau._engine.loops.kernel import Special
 from flambeau._engine.loops import plan as plans
+from flambeau._engine.loops.kernel import Special
 from flambeau._engine.loops.plan import Buffer, Callback, Plan, Step
 from flambeau._engine.runtime.writer import I32, I64, POINTER, function
 
