@@ -93,6 +93,7 @@ from ._ops.windows import *
 from ._tensor.functions import *
 from ._tensor.interop import asarray, from_dlpack, frombuffer, to_dlpack
 from ._tensor.printing import set_printoptions
+from ._engine.trace.hub import start as _start_tracing
 from ._tensor.size import Size
 from .random import (
     Generator,
@@ -189,3 +190,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS, *_LODGERS})
+
+
+_start_tracing()

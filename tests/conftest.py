@@ -13,8 +13,7 @@ from flambeau._engine.autograd.mode import set_grad_enabled
 from flambeau._engine.base import defaults, dtypes
 
 # The modes in which the whole suite runs, one process each: FLAMBEAU_JIT=<mode> make test.
-# "auto" and "force" join when there is something to compile with.
-MODES = ("off",)
+MODES = ("off", "auto", "force")
 MODE = os.environ.get("FLAMBEAU_JIT", "off")
 
 # No deadline: a loaded machine is no failure. The same examples on every run.

@@ -11,7 +11,7 @@ from ..eager import RULES
 from ..eager.precision import EXACT_BESIDE_NUMBERS, beside_number
 from ..eager.quiet import SETTING, enter, leave
 from ..prims import PRIMITIVES
-from .ir import CHECK_INDEX, REGION_WRITE, Graph, Node, Number, ProgramFault, Value
+from .ir import REGION_WRITE, Graph, Node, Number, Value
 
 
 class Interpreted:
@@ -22,7 +22,6 @@ class Interpreted:
 
     def __init__(self, graph: Graph):
         self.graph = graph
-        self.statics: list[np.ndarray | None] = [None] * len(graph.outputs)
 
     def run(self, inputs: Sequence[np.ndarray], numbers: Sequence[float]) -> list[np.ndarray]:
         """Compute the outputs, and update the inputs' memory."""
@@ -36,14 +35,12 @@ class Interpreted:
             leave(token)
         seen: set[int] = {id(a) for a in inputs}
         outputs = []
-        for position, output in enumerate(graph.outputs):
+        for output in graph.outputs:
             array = arrays[output.value]
             if id(array) in seen or array.base is not None or not array.flags.c_contiguous:
                 array = array.copy()
             seen.add(id(array))
             outputs.append(array)
-            if output.static:
-                self.statics[position] = array
         written = [arrays[new].copy() for _, new in graph.updates]
         for (target, _), array in zip(graph.updates, written, strict=True):
             arrays[target][...] = array
@@ -54,9 +51,6 @@ def evaluate(node: Node, arrays: dict[Value, np.ndarray], numbers: Sequence[floa
     """Run one node, and store its results in `arrays`."""
     inputs = [_resolve(x, arrays, numbers) for x in node.inputs]
     params = {key: _number(x, numbers) for key, x in node.params.items()}
-    if node.name == CHECK_INDEX:
-        _check_index(inputs[0], **params)
-        return
     result = run_rule(node.name, inputs, params)
     results = result if isinstance(result, tuple) else (result,)
     for value, array in zip(node.outputs, results, strict=True):
@@ -73,14 +67,6 @@ def run_rule(name: str, inputs: list[Any], params: dict[str, Any]) -> Any:
         if type(a) is float or type(b) is float:
             return beside_number(rule, a, b, name in EXACT_BESIDE_NUMBERS)
     return rule(*inputs, **params)
-
-
-def _check_index(index: np.ndarray, *, low: int, high: int, ignored: int | None) -> None:
-    outside = (index < low) | (index >= high)
-    if ignored is not None:
-        outside &= index != ignored
-    if outside.any():
-        raise ProgramFault(f"an index is not in [{low}, {high})")
 
 
 def _resolve(x: Any, arrays: dict[Value, np.ndarray], numbers: Sequence[float]) -> Any:

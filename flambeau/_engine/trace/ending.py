@@ -131,8 +131,7 @@ class Ending:
         inputs = run.inputs
         arrays = [inputs[number].__dict__["_array"] for number, _ in self.inputs]
         for (part, node, output), _ in self.carried:
-            earlier = run.parts[part]
-            arrays.append(earlier.program.statics[earlier.kept_at[node, output]])
+            arrays.append(run.outputs[part][run.parts[part].kept_at[node, output]])
         self.runs += 1
         return self.program.run(arrays, vector)
 

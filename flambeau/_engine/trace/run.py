@@ -45,11 +45,11 @@ class Run:
         events: the nodes passed.
         masked: settled tensors whose memory is to be written: they are pending too.
         settled: memory number -> [array, storage]; `shared`, memories that several results see.
-        parts: the endings of the parts that have run.
+        parts: the endings of the parts that have run, and their `outputs`.
     """
 
     __slots__ = (
-        "cursor", "events", "fresh", "inputs", "masked", "numbers", "parts", "settled", "shared",
+        "cursor", "events", "fresh", "inputs", "masked", "numbers", "outputs", "parts", "settled", "shared",
         "slots", "steps", "tracer",
     )  # fmt: skip
 
@@ -65,6 +65,7 @@ class Run:
         self.settled: dict[int, list[Any]] = {}
         self.shared: set[int] = set()
         self.parts: list[Any] = []
+        self.outputs: list[list[Any]] = []
         self.steps: list[tuple] = []  # the arguments of optimizers' steps
 
     def touched(self, t: Tensor, name: str) -> bool:

@@ -227,6 +227,7 @@ class Tracer:
             return False
         run.settle_part(ending, outputs)
         run.parts.append(ending)
+        run.outputs.append(outputs)
         return True
 
     def _alive(self, run: Run, ending: Any) -> set[int] | None:
