@@ -16,9 +16,6 @@ import numpy as np
 # region_write(base, value; steps): base, with the region that the view steps lead to replaced;
 # a step is (view primitive, its params, number among several results or None).
 REGION_WRITE = "region_write"
-# check_index(index; low, high, ignored), without a result: faults where an element lies outside
-# [low, high) and is not `ignored` (None: none is).
-CHECK_INDEX = "check_index"
 
 
 @dataclass(eq=False, slots=True)

@@ -14,9 +14,9 @@ from typing import Any
 from ..eager.precision import EXACT_BESIDE_NUMBERS
 from ..graph.ir import Node, Number, Value
 from .classify import BOOL, computed_in, operand_dtype, weak_number
-from .flow import Flow
+from .flow import Flow, Misfit, along
 from .indexing import (
-    Index, Map, broadcast_map, flat_index, flipped, strided_index, through,
+    Index, Map, NeedSplit, Unmappable, broadcast_map, flipped, strided_index,
 )  # fmt: skip
 from .kernel import Access, Instruction
 
@@ -44,11 +44,14 @@ class Writer:
     """Instructions under construction.
 
     Attributes:
+        fixed: whether the space's dimensions may not be divided: a node that would need it is a
+            Misfit then.
         lines: (name, operands, dtype, detail); the detail of a "load" is (buffer, Index), of a
             "position" an Index: a row-major position as an int64.
     """
 
-    def __init__(self, flow: Flow, space: tuple[int, ...], leaf: Leaf):
+    def __init__(self, flow: Flow, space: tuple[int, ...], leaf: Leaf, fixed: bool = False):
+        self.fixed = fixed
         self.flow = flow
         self.space = space
         self.leaf = leaf
@@ -74,15 +77,24 @@ class Writer:
     def read(self, value: Value, indices: Map) -> int:
         """A value at these indices, through views; computed where the leaf says so."""
         base, path = self.flow.path(value)
-        for node, number in path:
-            indices = through(node, number, indices, self.space)
+        indices = along(path, indices, self.space)
         key = (base, indices)
         found = self._memo.get(key)
         if found is None:
             leaf = self.leaf(self, base, indices)
-            found = self.compute(base, indices) if leaf is None else leaf
+            found = self._attempt(base, indices) if leaf is None else leaf
             self._memo[key] = found
         return found
+
+    def _attempt(self, value: Value, indices: Map) -> int:
+        try:
+            return self.compute(value, indices)
+        except NeedSplit:
+            if not self.fixed:
+                raise
+            raise Misfit(self.flow.maker[value][0], None) from None
+        except Unmappable:
+            raise Misfit(self.flow.maker[value][0], None) from None
 
     def compute(self, value: Value, indices: Map) -> int:
         """The instructions of an elementwise node."""
@@ -257,4 +269,4 @@ def _position(put: Callable[[Instruction], int], frame: Frame, at: Index) -> int
     return total
 
 
-__all__ = ["Frame", "Leaf", "Place", "Writer", "finish", "flat_index", "note_all"]
+__all__ = ["Frame", "Leaf", "Place", "Writer", "finish", "note_all"]

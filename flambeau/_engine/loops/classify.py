@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..eager.precision import is_half
-from ..graph.ir import CHECK_INDEX, Node, Number, Value
+from ..graph.ir import Node, Number, Value
 from ..prims import PRIMITIVES
 from .capabilities import Capabilities
 from .indexing import VIEWS
@@ -23,7 +23,7 @@ BOOL = np.dtype(bool)
 FLOAT32 = np.dtype(np.float32)
 REDUCTIONS = frozenset({"sum", "prod", "amax", "amin", "any", "all", "argmax", "argmin"})
 # elements that come from no arithmetic: copies, permuted ones among them, and sources
-SOURCES = frozenset({"full", "arange"})
+SOURCES = frozenset({"full", "arange", "constant"})
 COPIES = frozenset({"copy", "flip"})
 _PRODUCT_DTYPES = frozenset({"float32", "float64", "float16", "bfloat16"})
 _LOOP_DTYPES = _PRODUCT_DTYPES | {"bool", "int8", "int16", "int32", "int64", "uint8"}
@@ -43,8 +43,6 @@ def classify(node: Node, capabilities: Capabilities) -> str:
     name = node.name
     if name in VIEWS:
         return VIEW
-    if name == CHECK_INDEX:
-        return CALL
     if not all(value.dtype.name in _LOOP_DTYPES for value in values):
         return CALL
     if name in SOURCES or name in COPIES:

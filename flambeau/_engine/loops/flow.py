@@ -11,7 +11,7 @@ from ..base.shapes import contiguous_strides
 from ..graph.ir import Graph, Node, Number, Value, values_of
 from .capabilities import Capabilities
 from .classify import CALL, ELEMENT, PRODUCT, REDUCE, VIEW, classify
-from .indexing import Index, Map, NeedSplit, split_dim, through, unravelled
+from .indexing import Index, Map, NeedSplit, Unmappable, split_dim, through, unravelled
 
 CONSTANT_ELEMENTS = 1 << 14  # longer ranges are computed at each run
 
@@ -26,7 +26,7 @@ class Flow:
         maker: (node, number of the result) of each computed value.
         roots: values that have to lie in memory: results, and the operands of products and calls.
         users: the nodes, views left out, that read each value through whatever views.
-        constants: values that are known now: uniform ones and short ranges.
+        constants: values that are known now: uniform ones, short ranges, arrays.
     """
 
     def __init__(self, graph: Graph, capabilities: Capabilities, called: set[Node]):
@@ -70,6 +70,8 @@ class Flow:
         node, _ = self.maker[value]
         if node.name == "full":
             return not isinstance(node.params["value"], Number)
+        if node.name == "constant":
+            return True
         small = node.name == "arange" and count(value.shape) <= CONSTANT_ELEMENTS
         return small and self.kind[node] == ELEMENT
 
@@ -84,17 +86,42 @@ class Flow:
         return made is not None and self.kind[made[0]] == REDUCE
 
 
+class Misfit(Exception):
+    """A node that has to be treated in another way.
+
+    Attributes:
+        node: it.
+        operand: which of its operands has to be copied to memory of its own first; None: the node
+            itself may not share a kernel.
+    """
+
+    def __init__(self, node: Node, operand: int | None):
+        super().__init__(node.name, operand)
+        self.node, self.operand = node, operand
+
+
 def along(path: Path, indices: Map, space: Sequence[int]) -> Map:
-    """Where the value at a path's root is read when its end is read at `indices`."""
+    """Where the value at a path's root is read when its end is read at `indices`.
+
+    Raises:
+        NeedSplit: in a finer space it can be said.
+        Misfit: it cannot; the view's operand has to be copied.
+    """
     for node, number in path:
-        indices = through(node, number, indices, space)
+        try:
+            indices = through(node, number, indices, space)
+        except Unmappable:
+            raise Misfit(node, 0) from None
     return indices
 
 
 def with_splits(
-    sizes: Sequence[int], attempt: Callable[[tuple[int, ...]], Any]
+    sizes: Sequence[int], attempt: Callable[[tuple[int, ...], list[int]], Any]
 ) -> tuple[tuple[int, ...], list[int], Any]:
     """Try in a space of these sizes, made finer as often as it takes.
+
+    Args:
+        attempt: takes the space, and which of `sizes` each of its dimensions is a part of.
 
     Returns:
         the space, which of `sizes` each of its dimensions is a part of, and the result.
@@ -105,7 +132,7 @@ def with_splits(
     space, origin = tuple(sizes), list(range(len(sizes)))
     while True:
         try:
-            return space, origin, attempt(space)
+            return space, origin, attempt(space, origin)
         except NeedSplit as need:
             space = split_dim(space, need.dim, need.inner)
             origin.insert(need.dim, origin[need.dim])

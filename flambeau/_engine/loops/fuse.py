@@ -20,7 +20,7 @@ from typing import Any
 from ..base.shapes import contiguous_strides
 from ..graph.ir import Node, Value, values_of
 from .classify import CALL, ELEMENT, PRODUCT, REDUCE, reduced_dims
-from .flow import Flow, along, count, domain_map, with_splits
+from .flow import Flow, Misfit, along, count, domain_map, with_splits
 from .indexing import Unmappable, broadcast_map, flat_index
 
 LOOP = "loop"
@@ -264,13 +264,13 @@ class Fusion:
         sizes = tuple(size for size, reduced in cluster.domain if not (row and reduced))
         flags = [reduced for _, reduced in cluster.domain if not (row and reduced)]
 
-        def attempt(space: tuple[int, ...]) -> Any:
+        def attempt(space: tuple[int, ...], origin: list[int]) -> Any:
             own = broadcast_map(operand.shape, out.shape, domain_map(out.shape, space), len(space))
             return flat_index(along(path, own, space), base.shape, len(space))
 
         try:
             space, origin, (offset, steps) = with_splits(sizes, attempt)
-        except Unmappable:
+        except (Misfit, Unmappable):
             return False
         kept = [d for d, at in enumerate(origin) if not (of_row and flags[at])]
         wanted = dict(zip(kept, contiguous_strides([space[d] for d in kept]), strict=True))

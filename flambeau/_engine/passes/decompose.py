@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..graph.ir import CHECK_INDEX, Graph, Node, Operand, Value
-from .building import FLOAT32, INT64, Builder, renamed, with_nodes
+from ..graph.ir import Graph, Node, Operand, Value
+from .building import INT64, Builder, renamed, with_nodes
 
 Rule = Callable[[Builder, Node], tuple[Value, ...]]
 
@@ -76,7 +76,7 @@ def _hits(b: Builder, node: Node, target: Value, shape: tuple[int, ...]) -> tupl
     classes, ignored = shape[dim], node.params["ignore_index"]
     target = b.convert(target, INT64)
     params = {"low": 0, "high": classes, "ignored": ignored}
-    b.nodes.append(Node(CHECK_INDEX, (target,), params, (), node.event))
+    b.nodes.append(Node("check_index", (target,), params, (), node.event))
     counted = b.call("ne", target, ignored)
     if 0 <= ignored < classes:
         target = b.call("where", counted, target, -1)
@@ -203,5 +203,3 @@ _RULES: dict[str, Rule] = {
     "lstm_gates_grad": _lstm_gates_grad, "gru_gates": _gru_gates,
     "gru_gates_grad": _gru_gates_grad,
 }  # fmt: skip
-
-__all__ = ["FLOAT32", "decompose"]

@@ -1,0 +1,260 @@
+"""The plan itself: buffers for all that lies in memory, and a step for each kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..base.shapes import contiguous_strides
+from ..eager import RULES
+from ..graph.ir import Node, Value
+from .body import Place
+from .capabilities import Capabilities
+from .classify import PRODUCT
+from .demand import Demand
+from .flow import Flow, Misfit, count
+from .fuse import LOOP, Cluster, Fusion
+from .indexing import Unmappable, joined_dims
+from .kernel import Access, Instruction, Loop, Stage
+from .memory import place_arena
+from .plan import ARENA, CONSTANT, INPUT, OBJECT, OUTPUT, STATIC, Buffer, Callback, Plan, Step
+from .products import ProductKernel, own_strides
+from .rows import InPlaceClash, loop_kernel
+from .schedule import Schedule, last_uses
+from .special import IN_PLACE, special
+
+
+class Assembly:
+    """Buffers and steps of a scheduled graph.
+
+    Attributes:
+        misfits: nodes that have to be treated in another way.
+        clashes: update targets that cannot be overwritten in place.
+    """
+
+    def __init__(
+        self, flow: Flow, fusion: Fusion, demand: Demand, schedule: Schedule,
+        capabilities: Capabilities,
+    ):  # fmt: skip
+        self.flow, self.fusion, self.demand, self.schedule = flow, fusion, demand, schedule
+        self.capabilities = capabilities
+        self.graph = flow.graph
+        self.buffers: list[Buffer] = []
+        self.places: dict[Value, Place] = {}
+        self.steps: list[Step | Callback] = []
+        self.uses: list[list[int]] = []
+        self.misfits: list[Misfit] = []
+        self.clashes: set[Value] = set()
+        self.late: set[Value] = set()
+        self._objects: dict[int, int] = {}
+        self._input_of: dict[int, Value] = {}
+        self._make_places()
+
+    # --- memory ----------------------------------------------------------------------------
+
+    def _buffer(self, kind: str, nbytes: int, **rest: Any) -> int:
+        self.buffers.append(Buffer(kind, nbytes, **rest))
+        return len(self.buffers) - 1
+
+    def _make_places(self) -> None:
+        graph = self.graph
+        for position, value in enumerate(graph.inputs):
+            strides = value.strides or contiguous_strides(value.shape)
+            reach = 1 + sum((n - 1) * s for n, s in zip(value.shape, strides, strict=True))
+            number = self._buffer(INPUT, reach * value.dtype.itemsize, position=position)
+            self.places[value] = Place(number, 0, strides)
+            self._input_of[number] = value
+        for position, output in enumerate(graph.outputs):
+            kind = STATIC if output.static else OUTPUT
+            self._own_place(output.value, kind, position=position)
+        for target, value in graph.updates:
+            if target not in self.schedule.copied:
+                self.places[value] = self.places[target]
+                self.late.add(value)
+        for cluster in self.schedule.order:
+            for value in self.demand.reads[cluster]:
+                if value in self.flow.constants and value not in self.places:
+                    self.places[value] = self._constant(value)
+            for value in self.demand.stored.get(cluster, ()):
+                if value not in self.places:
+                    self._own_place(value, ARENA)
+            if cluster.kind != LOOP:
+                assert cluster.node is not None
+                for value in cluster.node.outputs:
+                    if value not in self.places and cluster.kind != PRODUCT:
+                        self._own_place(value, ARENA)
+
+    def _own_place(self, value: Value, kind: str, **rest: Any) -> None:
+        number = self._buffer(kind, count(value.shape) * value.dtype.itemsize, **rest)
+        self.places[value] = Place(number, 0, contiguous_strides(value.shape))
+
+    def _constant(self, value: Value) -> Place:
+        node, _ = self.flow.maker[value]
+        if node.name == "full":  # one element, read again and again
+            array = np.full(1, node.params["value"], value.dtype)
+            strides: tuple[int, ...] = (0,) * len(value.shape)
+        else:
+            array = np.ascontiguousarray(RULES[node.name](**node.params))
+            strides = contiguous_strides(value.shape)
+        return Place(self._buffer(CONSTANT, array.nbytes, array=array), 0, strides)
+
+    def _object(self, generator: Any) -> int:
+        number = self._objects.get(id(generator))
+        if number is None:
+            memory = generator.memory()
+            number = self._buffer(OBJECT, memory.nbytes, array=memory)
+            self._objects[id(generator)] = number
+        return number
+
+    # --- steps -----------------------------------------------------------------------------
+
+    def plan(self) -> Plan | None:
+        """The plan; None where nodes or updates have to be treated in another way first."""
+        for cluster in self.schedule.order:
+            try:
+                self._step(cluster)
+            except Misfit as misfit:
+                self.misfits.append(misfit)
+            except InPlaceClash as clash:
+                self.clashes.add(self._input_of[clash.buffer])
+        if self.misfits or self.clashes:
+            return None
+        for target, value in self.graph.updates:
+            if target in self.schedule.copied:
+                self._copy(value, target)
+        arena = place_arena(self.buffers, last_uses(self.uses))
+        outputs = [(o.value.shape, o.value.dtype, o.static) for o in self.graph.outputs]
+        return Plan(
+            self.buffers, self.steps, arena, self.graph.numbers, len(self.graph.inputs), outputs
+        )
+
+    def _add(self, step: Step | Callback, buffers: Sequence[int]) -> None:
+        self.steps.append(step)
+        self.uses.append(list(buffers))
+
+    def _step(self, cluster: Cluster) -> None:
+        if cluster.kind == LOOP:
+            kernel, arguments = loop_kernel(
+                cluster, self.flow, self.fusion, self.demand, self.places, self.late
+            )
+        elif cluster.kind == PRODUCT:
+            kernel, arguments = ProductKernel(
+                cluster, self.flow, self.fusion, self.demand, self.places
+            ).build()
+        else:
+            self._call(cluster)
+            return
+        bound: list[tuple[int, int]] = [(0, 0)] * len(arguments)
+        for buffer, (argument, lowest) in arguments.items():
+            bound[argument] = (buffer, lowest * self._itemsize(kernel, argument))
+        event = cluster.nodes[-1].event
+        self._add(Step(kernel, tuple(bound), event), list(arguments))
+
+    def _itemsize(self, kernel: Any, argument: int) -> int:
+        for access in accesses(kernel):
+            if access.argument == argument:
+                return np.dtype(_NUMPY.get(access.dtype, access.dtype)).itemsize
+        raise AssertionError("an argument without an access")
+
+    def _copy(self, value: Value, target: Value) -> None:
+        """A step that copies what an input is to hold from where it was kept."""
+        source, place = self.places[value], self.places[target]
+        runs = joined_dims(value.shape, [source.strides, place.strides])
+        sizes = tuple(count([value.shape[d] for d in run]) for run in runs)
+        name = value.dtype.name
+        access = [
+            Access(a, name, tuple(strides[run[-1]] for run in runs))
+            for a, strides in enumerate((source.strides, place.strides))
+        ]
+        body = (Instruction("load", (), name, access[0]),)
+        kernel = Loop((), sizes, (Stage(body, (), ((access[1], 0),)),))
+        self._add(
+            Step(kernel, ((source.buffer, 0), (place.buffer, 0))), (source.buffer, place.buffer)
+        )
+
+    # --- calls -----------------------------------------------------------------------------
+
+    def _call(self, cluster: Cluster) -> None:
+        node = cluster.node
+        assert node is not None
+        where: list[tuple[int, int, tuple[int, ...]] | None] = []
+        for number, x in enumerate(node.inputs):
+            where.append(self._operand(node, number) if isinstance(x, Value) else None)
+        results = [
+            (self.places[v].buffer, 0, self.places[v].strides) for v in node.outputs
+        ]
+        if self.capabilities.special(node):
+            self._special(node, where, results)
+        else:
+            self._callback(node, where, results)
+
+    def _operand(self, node: Node, number: int) -> tuple[int, int, tuple[int, ...]]:
+        value = node.inputs[number]
+        place = self.places[self.flow.path(value)[0]]
+        try:
+            offset, strides = own_strides(self.flow, place, value)
+        except Unmappable:
+            raise Misfit(node, number) from None
+        return place.buffer, offset * value.dtype.itemsize, strides
+
+    def _special(self, node: Node, where: Any, results: Any) -> None:
+        inputs = list(node.inputs)
+        if node.name in IN_PLACE and node.name != "scatter_reduce":
+            uniform = self._uniform(inputs[0])
+            if uniform is not None:  # no memory has to be filled first
+                inputs[0], where = uniform, [None, *where[1:]]
+        operands = [w for w in where if w is not None]
+        strides: dict[Value, tuple[int, ...]] = {}
+        for x, w in zip((*inputs, *node.outputs), (*where, *results), strict=True):
+            if isinstance(x, Value):
+                strides[x] = w[2]
+        asked = Node(node.name, tuple(inputs), node.params, node.outputs, node.event)
+        kernel = special(asked, strides.__getitem__)
+        bound = [(buffer, offset) for buffer, offset, _ in (*operands, *results)]
+        generator = node.params.get("generator")
+        if generator is not None:
+            bound.insert(0, (self._object(generator), 0))
+        self._add(Step(kernel, tuple(bound), node.event), [b for b, _ in bound])
+
+    def _uniform(self, value: Any) -> Any:
+        """The number that a constant is full of; None for others."""
+        if not isinstance(value, Value):
+            return None
+        base, _ = self.flow.path(value)
+        if base not in self.flow.constants:
+            return None
+        node, _ = self.flow.maker[base]
+        return node.params["value"] if node.name == "full" else None
+
+    def _callback(self, node: Node, where: Any, results: Any) -> None:
+        operands = tuple(
+            x if w is None else (w[0], w[1], x.shape, x.dtype, w[2])
+            for x, w in zip(node.inputs, where, strict=True)
+        )
+        found = tuple(
+            (buffer, offset, v.shape, v.dtype, strides)
+            for v, (buffer, offset, strides) in zip(node.outputs, results, strict=True)
+        )
+        used = [w[0] for w in (*where, *results) if w is not None]
+        self._add(Callback(node, operands, found, node.event), used)
+
+
+_NUMPY = {"bfloat16": "uint16"}
+
+
+def accesses(kernel: Any) -> Any:
+    """Every access of a Loop or a Gemm."""
+    if isinstance(kernel, Loop):
+        for stage in kernel.stages:
+            yield from (access for access, _ in (*stage.stores, *stage.row_stores))
+            for instruction in (*stage.body, *stage.row):
+                if instruction.name == "load":
+                    yield instruction.detail
+    else:
+        yield from (kernel.a, kernel.b)
+        yield from (access for access, _ in kernel.stores)
+        for instruction in kernel.epilogue:
+            if instruction.name == "load":
+                yield instruction.detail

@@ -1,0 +1,160 @@
+"""Gemm kernels from products and the elementwise work that follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..base.shapes import contiguous_strides
+from ..graph.ir import Node, Value
+from .body import Frame, Place, Writer, finish, note_all
+from .classify import computed_in
+from .demand import Demand
+from .flow import Flow, Misfit, along, count, domain_map, with_splits
+from .fuse import Cluster, Fusion
+from .indexing import Index, Map, NeedSplit, Unmappable, broadcast_map, flat_index
+from .kernel import Gemm
+from .rows import Built, InPlaceClash
+
+
+def operand_index(
+    flow: Flow, place: Place, value: Value, sizes: Sequence[int], batch: int = 0
+) -> Index:
+    """Where a value's elements lie in memory, by dimensions of these sizes.
+
+    Args:
+        place: of the value's base.
+        sizes: whose row-major order is the value's own, after `batch` dimensions that broadcast.
+
+    Raises:
+        Unmappable: no strides say it.
+        Misfit: a view on the way cannot be read through.
+    """
+    base, path = flow.path(value)
+
+    def attempt(space: tuple[int, ...], origin: list[int]) -> Index:
+        if batch:
+            shape = (*sizes[:batch], *value.shape[-2:])
+            wide = domain_map(shape, space)
+            own = broadcast_map(value.shape, shape, wide, len(space))
+        else:
+            own = domain_map(value.shape, space)
+        return place.at(along(path, own, space), len(space))
+
+    space, origin, (offset, steps) = with_splits(sizes, attempt)
+    joined = []
+    for dim in range(len(sizes)):
+        parts = [d for d, at in enumerate(origin) if at == dim and space[d] > 1]
+        for outer, inner in zip(parts, parts[1:]):
+            if steps[outer] != steps[inner] * space[inner]:
+                raise Unmappable("not one stride")
+        joined.append(steps[parts[-1]] if parts else 0)
+    return Index(offset, tuple(joined))
+
+
+def own_strides(flow: Flow, place: Place, value: Value) -> Index:
+    """The offset and strides of a value in its own dimensions."""
+    if not flow.path(value)[1]:
+        return Index(place.offset, place.strides)
+    return operand_index(flow, place, value, value.shape)
+
+
+class ProductKernel:
+    """A product with its epilogue."""
+
+    def __init__(
+        self, cluster: Cluster, flow: Flow, fusion: Fusion, demand: Demand,
+        places: dict[Value, Place],
+    ):  # fmt: skip
+        node = cluster.node
+        assert node is not None
+        self.cluster, self.node = cluster, node
+        self.flow, self.fusion, self.places = flow, fusion, places
+        self.inlined = demand.inlined[cluster]
+        self.wanted = demand.stored[cluster]
+        self.product = node.outputs[0]
+        a, b = node.inputs[:2]
+        if node.name == "linear":
+            self.batch: tuple[int, ...] = ()
+            self.m, self.n, self.k = count(a.shape[:-1]), b.shape[0], a.shape[-1]
+        else:
+            self.batch = self.product.shape[:-2]
+            self.m, self.k, self.n = a.shape[-2], a.shape[-1], b.shape[-1]
+        self.space = (*self.batch, self.m, self.n)
+
+    def build(self) -> Built:
+        """The kernel, and its arguments."""
+        a, b = self._operand(0), self._operand(1)
+        writer = Writer(self.flow, self.space, self._leaf, fixed=True)
+        stores = []
+        for value in self.wanted:
+            try:
+                indices = domain_map(value.shape, self.space)
+            except (NeedSplit, Unmappable):
+                raise Misfit(self.flow.maker[value][0], None) from None
+            number = writer.read(value, indices)
+            place = self.places[value]
+            stores.append((place.buffer, place.at(indices, len(self.space)), value, number))
+        return self._finished(a, b, writer, stores)
+
+    def _operand(self, number: int) -> tuple[int, Index, Value]:
+        value = self.node.inputs[number]
+        place = self.places[self.flow.path(value)[0]]
+        lead = len(self.batch)
+        try:
+            if self.node.name == "linear":
+                sizes = (self.m, self.k) if number == 0 else (self.n, self.k)
+                at = operand_index(self.flow, place, value, sizes)
+                if number == 1:
+                    at = Index(at.offset, at.steps[::-1])
+            else:
+                sizes = (*self.batch, *value.shape[-2:])
+                at = operand_index(self.flow, place, value, sizes, lead)
+        except Unmappable:
+            raise Misfit(self.node, number) from None
+        return place.buffer, at, value
+
+    def _leaf(self, writer: Writer, base: Value, indices: Map) -> int | None:
+        if base is self.product:
+            return self._product(writer, indices)
+        home = self.fusion.home_of(base)
+        if home is self.cluster or base in self.inlined or base in self.flow.constants:
+            return None
+        return writer.load(self.places[base], base, indices)
+
+    def _product(self, writer: Writer, indices: Map) -> int:
+        at = flat_index(indices, self.product.shape, len(self.space))
+        own = contiguous_strides(self.space)
+        if at.offset or any(
+            s != o for s, o, n in zip(at.steps, own, self.space, strict=True) if n > 1
+        ):
+            raise AssertionError("an epilogue reads the product elsewhere")
+        found = writer.put("product", (), computed_in(self.product.dtype).name)
+        bias = self.node.inputs[2] if len(self.node.inputs) > 2 else None
+        if bias is not None:
+            own_map = broadcast_map(bias.shape, self.product.shape, indices, len(self.space))
+            added = writer.widened(writer.read(bias, own_map))
+            found = writer.put("add", (found, added), computed_in(self.product.dtype).name)
+        return writer.rounded(found, self.product.dtype)
+
+    def _finished(self, a, b, writer: Writer, stores: list) -> Built:
+        frame = Frame([[d] for d in range(len(self.space))], self.space)
+        loads = {detail for name, _, _, detail in writer.lines if name == "load"}
+        for buffer, at, _, _ in stores:
+            clash = any(other == buffer and there != at for other, there in loads)
+            if clash or buffer in (a[0], b[0]):
+                raise InPlaceClash(buffer)
+            frame.note(buffer, at.offset)
+        for buffer, at, _ in (a, b):
+            frame.note(buffer, at.offset)
+        note_all(frame, writer)
+        body, where = finish(writer, frame)
+        kernel = Gemm(
+            self.batch, self.m, self.n, self.k, computed_in(self.product.dtype).name,
+            frame.access(a[0], a[1], a[2].dtype.name), frame.access(b[0], b[1], b[2].dtype.name),
+            body,
+            tuple((frame.access(f, at, v.dtype.name), where[n]) for f, at, v, n in stores),
+        )  # fmt: skip
+        return kernel, {f: (p, frame.lowest[f]) for f, p in frame.arguments.items()}
+
+
+__all__ = ["Node", "ProductKernel", "operand_index", "own_strides"]

@@ -1,0 +1,60 @@
+"""Copies that a graph needs before it is lowered, as nodes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..graph.ir import Graph, Node, Output, Value
+from .capabilities import Capabilities
+from .classify import CALL, VIEW, classify
+
+
+def normalised(graph: Graph, capabilities: Capabilities) -> Graph:
+    """The graph with every output and update a value of its own that a kernel can store.
+
+    A result that is an input or a view, or that is asked for twice, is copied; so is an update
+    that a call computes, since it may not overwrite what it reads.
+    """
+    maker = {value: node for node in graph.nodes for value in node.outputs}
+    taken: set[Value] = set()
+    nodes = list(graph.nodes)
+
+    def own(value: Value, update: bool) -> Value:
+        node = maker.get(value)
+        if node is not None and value not in taken:
+            kind = classify(node, capabilities)
+            if kind != VIEW and not (update and kind == CALL):
+                taken.add(value)
+                return value
+        made, out = copy_of(value)
+        nodes.append(made)
+        return out
+
+    outputs = tuple(Output(own(o.value, False), o.static) for o in graph.outputs)
+    updates = tuple((target, own(value, True)) for target, value in graph.updates)
+    return replace(graph, nodes=tuple(nodes), outputs=outputs, updates=updates)
+
+
+def copy_of(value: Value, event: int = 0) -> tuple[Node, Value]:
+    """A node that copies a value, and its result."""
+    out = Value(value.shape, value.dtype)
+    return Node("copy", (value,), {"order": "C"}, (out,), event), out
+
+
+def with_copy(graph: Graph, operands: list[tuple[Node, int]]) -> Graph:
+    """The graph with some operands of some nodes copied first."""
+    if not operands:
+        return graph
+    by_node: dict[Node, set[int]] = {}
+    for node, number in operands:
+        by_node.setdefault(node, set()).add(number)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        inputs = list(node.inputs)
+        for number in sorted(by_node.get(node, ())):
+            made, inputs[number] = copy_of(inputs[number], node.event)
+            nodes.append(made)
+        if node in by_node:
+            node = Node(node.name, tuple(inputs), node.params, node.outputs, node.event)
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
