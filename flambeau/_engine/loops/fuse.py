@@ -288,10 +288,11 @@ class Fusion:
             return False
         if other.reduces and target.reduces and other.domain != target.domain:
             return False
-        if other.level < target.level and any(
-            reader.found().level <= target.level for reader in other.readers
-        ):
-            return False
+        if other.level < target.level:
+            if any(reader.found().level <= target.level for reader in other.readers):
+                return False
+            if row and target.rows == 1:  # a lone number that may be wanted early
+                return False
         if any(m in self.barred for m in other.nodes):
             return False
         return all(self._reads_in_place(out, x, other, row) for x in values_of(node.inputs))
