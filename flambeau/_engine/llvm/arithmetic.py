@@ -331,6 +331,15 @@ def angle(v: Vectors, dtype: str, a: ir.Value) -> ir.Value:
     return v.builder.select(v.is_nan(a), a, out)
 
 
+def round_decimals(v: Vectors, dtype: str, a: ir.Value, decimals: int) -> ir.Value:
+    """a rounded to a multiple of 10^-decimals, ties to even."""
+    power = v.constant(dtype, 10.0 ** abs(decimals))
+    up, down = v.builder.fmul, v.builder.fdiv
+    if decimals < 0:
+        up, down = down, up
+    return down(v.unary("rint", up(a, power), dtype), power)
+
+
 def identity(v: Vectors, dtype: str, a: ir.Value) -> ir.Value:
     """a."""
     return a
@@ -358,6 +367,7 @@ RULES: dict[str, tuple[str, Rule]] = {
     "logical_not": ("fiub", lambda v, d, a: v.builder.xor(truth(v, d, a), v.constant("bool", 1))),
     "signbit": ("f", signbit),
     "angle": ("f", angle),
+    "round_decimals": ("f", round_decimals),
     "add": ("fiub", add),
     "sub": ("fiu", sub),
     "mul": ("fiub", mul),

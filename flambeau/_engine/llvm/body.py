@@ -21,11 +21,16 @@ from ..loops.kernel import Instruction
 from . import arithmetic
 from .conversion import convert
 from .maths import RULES as MATHS
+from .maths.logarithm import is_no_probability
 from .types import KINDS
 from .vector import Vectors, scalar_number
 
+# Operations that refuse some operands: what gives the lanes refused.
+REFUSALS = {"binary_cross_entropy": is_no_probability}
+
 LEAVES = ("load", "number", "index", "row", "product")
 Leaf = Callable[[Instruction], ir.Value]
+Refuse = Callable[[ir.Value], None]
 
 # name: (families of dtypes with code, rule(v, dtype, *values)); `dtype` is the last operand's
 RULES = arithmetic.RULES | MATHS
@@ -51,15 +56,20 @@ def supports(name: str, operands: Sequence[str], result: str) -> bool:
     return len(set(alike)) == 1 and KINDS[alike[0]].family in RULES[name][0]
 
 
-def build_body(v: Vectors, body: Sequence[Instruction], leaf: Leaf) -> list[ir.Value]:
+def build_body(
+    v: Vectors, body: Sequence[Instruction], leaf: Leaf, refuse: Refuse | None = None
+) -> list[ir.Value]:
     """The vectors of a body's values, one for each instruction.
 
     Args:
         v: where code is put, and how many lanes it has.
         leaf: gives the values that are not computed from others (see `LEAVES`).
+        refuse: told the lanes whose operands an operation refuses (see `REFUSALS`): the kernel
+            is to return a fault's code then.
 
     Raises:
-        NotImplementedError: an instruction that `supports` says no to.
+        NotImplementedError: an instruction that `supports` says no to, or one that refuses
+            operands where nobody listens.
     """
     values: list[ir.Value] = []
     for instruction in body:
@@ -69,6 +79,11 @@ def build_body(v: Vectors, body: Sequence[Instruction], leaf: Leaf) -> list[ir.V
             values.append(v.constant(instruction.dtype, instruction.detail))
         else:
             values.append(_compute(v, body, values, instruction))
+            if instruction.name in REFUSALS:
+                if refuse is None:
+                    raise NotImplementedError(f"{instruction.name} may fault")
+                first = instruction.operands[0]
+                refuse(REFUSALS[instruction.name](v, body[first].dtype, values[first]))
     return values
 
 

@@ -9,7 +9,8 @@ from contextlib import nullcontext
 import llvmlite.ir as ir
 
 from ..loops.kernel import Access, Instruction, Loop, Stage
-from .body import build_body, load_number
+from .arithmetic import any_lane
+from .body import REFUSALS, build_body, load_number
 from .flow import counted, digits, number, repeated, smaller
 from .host import Host
 from .maths import COSTS
@@ -18,11 +19,17 @@ from .space import Segment, Space, accesses, instructions, lay_out
 from .types import I32, I64, KINDS, POINTER
 from .vector import Vectors
 
+FAULT = 1  # what a kernel returns that met an operand it refuses
+
 SIGNATURE = ir.FunctionType(I32, [POINTER, POINTER, I64, I64])
 
 
 def emit(module: ir.Module, kernel: Loop, name: str, host: Host) -> ir.Function:
-    """The kernel as a function `name` of the module (see `loops.kernel` for its signature)."""
+    """The kernel as a function `name` of the module (see `loops.kernel` for its signature).
+
+    It returns 0, or `FAULT` if an operation refused an operand (see `body.REFUSALS`): what it
+    stores is then of no use.
+    """
     function = ir.Function(module, SIGNATURE, name)
     function.attributes.add("nounwind")
     host.mark(function)
@@ -69,6 +76,11 @@ class _Emitter:
             for i in dict.fromkeys(i for i in instructions(kernel) if i.name == "number")
         }
 
+        self.fault: ir.Value | None = None
+        if any(i.name in REFUSALS for i in instructions(kernel)):
+            self.fault = self.builder.alloca(I32)
+            self.builder.store(ir.Constant(I32, 0), self.fault)
+
     def _pointer_argument(self, argument: int) -> ir.Value:
         at = self.builder.gep(self.arguments, [number(argument)], source_etype=POINTER)
         return self.builder.load(at, typ=POINTER, align=8)
@@ -85,7 +97,10 @@ class _Emitter:
                 self._across(rest, block)
             else:
                 self._within(rest)
-        builder.ret(ir.Constant(I32, 0))
+        if self.fault is None:
+            builder.ret(ir.Constant(I32, 0))
+        else:
+            builder.ret(builder.load(self.fault, typ=I32))
 
     # -- vectors across rows ---------------------------------------------------------------
 
@@ -219,7 +234,15 @@ class _Emitter:
                 return row if row.type.count == v.lanes else v.splat(v.lane(row, 0))
             return self._index(v, instruction.detail, point)
 
-        return build_body(v, body, leaf)
+        def refuse(lanes: ir.Value) -> None:
+            lanes = lanes if mask is None else self.builder.and_(lanes, mask)
+            code = self.builder.select(
+                any_lane(v, lanes), ir.Constant(I32, FAULT), ir.Constant(I32, 0)
+            )
+            before = self.builder.load(self.fault, typ=I32)
+            self.builder.store(self.builder.or_(before, code), self.fault)
+
+        return build_body(v, body, leaf, refuse)
 
     def _store(
         self,

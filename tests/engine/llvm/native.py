@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import llvmlite.binding as binding
@@ -91,3 +92,18 @@ def elementwise(
     body = (*loads, Instruction(name, places, str(out.dtype), detail))
     stores = ((access(len(operands), out), len(operands)),)
     return Loop(out.shape, (), (Stage(body=body, stores=stores),))
+
+
+def joined(kernels: Sequence[Loop]) -> Loop:
+    """Elementwise kernels on the same operands as one, each with a result of its own."""
+    body: list[Instruction] = []
+    stores = []
+    for number, kernel in enumerate(kernels):
+        (stage,) = kernel.stages
+        ((out, place),) = stage.stores
+        start = len(body)
+        for instruction in stage.body:
+            operands = tuple(start + k for k in instruction.operands)
+            body.append(replace(instruction, operands=operands))
+        stores.append((replace(out, argument=out.argument + number), start + place))
+    return replace(kernels[0], stages=(Stage(body=tuple(body), stores=tuple(stores)),))

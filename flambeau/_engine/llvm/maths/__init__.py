@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ..arithmetic import Rule
-from . import exponential, logarithm
+from . import error_function, exponential, logarithm, power, trigonometric
 
 # name: (families of dtypes with code, rule(v, dtype, *values))
-RULES: dict[str, tuple[str, Rule]] = {**exponential.RULES, **logarithm.RULES}
+RULES: dict[str, tuple[str, Rule]] = (
+    exponential.RULES | logarithm.RULES | trigonometric.RULES | error_function.RULES | power.RULES
+)
 
 # About how many vector instructions an operation takes, where it is more than one.
 COSTS: dict[str, int] = dict.fromkeys(RULES, 24) | {

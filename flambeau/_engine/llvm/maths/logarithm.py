@@ -1,4 +1,4 @@
-"""log, log2, log10, log1p.
+"""log, log2, log10, log1p, and binary cross-entropy.
 
 x = 2^e m with m in [sqrt(1/2), sqrt(2)), f = m - 1. float32: log(1 + f) = f - f^2 / 2 + f^3 q(f),
 as in Cephes' logf (S. Moshier). float64: by s = f / (2 + f), log(1 + f) = 2 atanh(s), as in
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import llvmlite.ir as ir
 
-from ..arithmetic import Rule
+from ..arithmetic import Rule, maximum
 from ..types import INTEGER_OF
 from ..vector import Vectors
 from .exponential import FORMATS, power_of_two, sharing
@@ -120,12 +120,26 @@ def _log1p(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
     return builder.select(builder.fcmp_ordered("==", x, v.constant(dtype, 0)), x, out)
 
 
-log, log1p = sharing("log", _log), sharing("log1p", _log1p)
+def _binary_cross_entropy(v: Vectors, dtype: str, a: ir.Value, target: ir.Value) -> ir.Value:
+    builder, one, floor = v.builder, v.constant(dtype, 1), v.constant(dtype, -100)
+    present = maximum(v, dtype, log(v, dtype, a), floor)
+    absent = maximum(v, dtype, log1p(v, dtype, builder.fneg(a)), floor)
+    missing = builder.fmul(builder.fsub(target, one), absent)
+    return builder.fsub(missing, builder.fmul(target, present))
 
+
+def is_no_probability(v: Vectors, dtype: str, a: ir.Value) -> ir.Value:
+    """Where a is not between 0 and 1 (binary cross-entropy refuses it)."""
+    negative = v.builder.fcmp_unordered("<", a, v.constant(dtype, 0))
+    return v.builder.or_(negative, v.builder.fcmp_unordered(">", a, v.constant(dtype, 1)))
+
+
+log, log1p = sharing("log", _log), sharing("log1p", _log1p)
 
 RULES: dict[str, tuple[str, Rule]] = {
     "log": ("f", log),
     "log2": ("f", sharing("log2", _log2)),
     "log10": ("f", sharing("log10", _log10)),
     "log1p": ("f", log1p),
+    "binary_cross_entropy": ("f", sharing("binary_cross_entropy", _binary_cross_entropy)),
 }
