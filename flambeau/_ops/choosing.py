@@ -8,12 +8,13 @@ import numpy as np
 
 from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import check_writable, write_
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
 from .._engine.base.shapes import broadcast
 from . import shaping, splitting
+from .checks import check_positions
 from .declare import method, op
-from .promote import as_dtype, common_dtype, dtype_of, number, to_common
+from .promote import as_dtype, common_dtype, dtype_of, number_tensor, to_common
 
 __all__ = [
     "argwhere", "masked_fill", "masked_scatter", "masked_select", "nonzero", "nonzero_static",
@@ -62,7 +63,7 @@ def _where(condition: Tensor, input: Any, other: Any) -> Tensor:
     a, b = to_common("where", input, other)
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         d = common_dtype("where", input, other)
-        a, b = (wrap(np.array(x, d.numpy)) for x in (a, b))
+        a, b = (number_tensor(x, d) for x in (a, b))
     return P.where(condition, a, b)
 
 
@@ -94,7 +95,7 @@ def _fill_value(input: Tensor, value: Any) -> Tensor:
             raise RuntimeError(
                 f"value cannot be converted to type {d.name} without overflow"
             )
-        return wrap(np.array(number(value, d), d.numpy))
+        return number_tensor(value, d)
     if value._array.ndim:
         raise RuntimeError(
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
@@ -157,10 +158,9 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     flat = P.view(P.copy(P.expand(mask, shape=shape), order="C"), shape=(-1 if mask._array.size
                                                                          else 0,))
     counts = P.cumsum(as_dtype(flat, dtypes.int64), dim=0)
-    wanted = int(counts._array[-1]) if counts._array.size else 0
-    if source._array.size < wanted:
-        raise RuntimeError("Number of elements of source < number of ones in mask")
-    if not wanted:
+    text = "Number of elements of source < number of ones in mask"
+    check_positions(counts, source._array.size + 1, text, error=RuntimeError)
+    if not source._array.size:
         return P.copy(P.expand(input, shape=shape), order="C")
     places = P.maximum(P.sub(counts, 1), 0)
     taken = P.index(shaping.ravel(source), P.view(places, shape=shape), pattern=(True,))

@@ -10,11 +10,11 @@ import numpy as np
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
-from .._engine.base.devices import CPU
 from .._engine.base.errors import not_supported
 from .._engine.base.shapes import wrap_dim
 from ..return_types import result_type
 from . import shaping
+from .checks import check_positions, refuse
 from .creation import tensor
 from .declare import op
 from .promote import as_dtype, dtype_of, to_common
@@ -211,9 +211,8 @@ def _in_order(sequence: Tensor, sorter: Tensor) -> Tensor:
             "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
             f"{dtype_of(sorter).word}"
         )
-    found, size = sorter._array, sequence._array.shape[-1]
-    if sorter._device is CPU and found.size and (found.min() < 0 or found.max() >= size):
-        raise RuntimeError("torch.searchsorted(): sorter index out of range")
+    text = "torch.searchsorted(): sorter index out of range"
+    check_positions(sorter, sequence._array.shape[-1], text, error=RuntimeError)
     return P.gather(sequence, sorter, dim=sequence._array.ndim - 1)
 
 
@@ -273,7 +272,7 @@ def _counted(places: Tensor, weights: Tensor, count: int) -> Tensor:
     return P.scatter_add(zeros, places, weights, dim=0)
 
 
-@op(method=True)
+@op(method=True, reads_values=True)
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2 ... occurs; with weights, the sum of the weights of each.
 
@@ -285,22 +284,24 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise NotImplementedError(str(not_supported("bincount_cpu", dtype_of(input))))
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
-    if input._array.ndim != 1 or (input._array.size and input._array.min() < 0):
-        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    text = "bincount only supports 1-d non-negative integral inputs."
+    if input._array.ndim != 1:
+        raise RuntimeError(text)
+    refuse(P.lt(input, 0), lambda: RuntimeError(text))
     if weights is None:
         given = P.full(shape=input._array.shape, value=1, dtype=_INT64)
     elif weights._array.shape != input._array.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     else:
         given = weights if weights._array.dtype == np.float32 else as_dtype(weights, dtypes.float64)
-    most = int(input._array.max()) + 1 if input._array.size else 0
+    most = int(input.max()) + 1 if input._array.size else 0  # type: ignore[attr-defined]
     return _counted(as_dtype(input, dtypes.int64), given, max(most, minlength))
 
 
 def _range(name: str, input: Tensor, low: float, high: float) -> tuple[float, float]:
     """The ends of a histogram: those given, or those of the elements."""
     if low == high == 0 and input._array.size:
-        low, high = float(input._array.min()), float(input._array.max())
+        low, high = float(input.min()), float(input.max())  # type: ignore[attr-defined]
     if not (np.isfinite(low) and np.isfinite(high)):
         raise RuntimeError(f"torch.{name}: range of [{low}, {high}] is not finite")
     return (low - 0.5, high + 0.5) if name != "histc" and low == high else (low, high)

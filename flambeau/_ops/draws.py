@@ -83,7 +83,7 @@ def draw(
     if primitive == "random_normal":  # half the variance for each part
         how["std"] *= math.sqrt(0.5)
     parts = getattr(P, primitive)(shape=(*shape, 2), dtype=d.to_real().numpy, **how)
-    return wrap(parts._array.view(d.numpy)[..., 0])
+    return P.view_as_complex(parts)
 
 
 def draw_like(t: Tensor, primitive: str, d: dtype | None = None, **how: Any) -> Tensor:
@@ -94,9 +94,7 @@ def draw_like(t: Tensor, primitive: str, d: dtype | None = None, **how: Any) -> 
         return draw(primitive, t._array.shape, d, t._device, **how)
     shape = tuple(t._array.shape[dim] for dim in order)
     drawn = draw(primitive, shape, d, t._device, **how)
-    out = wrap(drawn._array.transpose(inverse(order)))
-    out._device, out._plain = drawn._device, drawn._plain
-    return out
+    return P.permute(drawn, dims=inverse(order))
 
 
 def fill_(t: Tensor, name: str, primitive: str, **how: Any) -> Tensor:

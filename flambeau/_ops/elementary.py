@@ -385,7 +385,7 @@ def _as_wide(x: Tensor) -> Tensor:
     return as_dtype(x, dtypes.float64) if x._array.dtype.kind in "iub" else x
 
 
-@op(method=True)
+@op(method=True, reads_values=True)
 def allclose(
     input: Tensor,
     other: Tensor,
@@ -397,7 +397,7 @@ def allclose(
     return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
 
 
-@op(method=True)
+@op(method=True, reads_values=True)
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same shape and elements."""
     check_tensor("equal", "other", 2, other)

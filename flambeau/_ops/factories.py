@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.meta import empty_array
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base import defaults, devices
-from .._engine.base.devices import CPU
 from .._engine.base.dtypes import dtype
 from .._engine.base.shapes import contiguous_strides
 from .arguments import as_dtype_argument, sizes
 from .creation import filled, finish, tensor
 from .declare import method, op
-from .promote import dtype_of
+from .promote import dtype_of, number
+from .strided import as_strided
 
 __all__ = ["complex", "empty_permuted", "empty_strided", "polar", "scalar_tensor"]
 
@@ -130,14 +129,9 @@ def empty_strided(
     reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
     count = 0 if 0 in shape else 1 + reach
     where = devices.resolve(device)
-    memory = np.zeros(count, d.numpy) if where is CPU else empty_array((count,), d.numpy)
-    steps = [s * d.itemsize for s in strides]
-    t = wrap(memory)
-    if count:
-        t._array = np.lib.stride_tricks.as_strided(memory, shape, steps)
-    else:
-        t._array = memory.reshape(shape)
-    return finish(t, where, requires_grad)
+    memory = filled((count,), 0, d, where)
+    laid_out = as_strided(memory, shape, strides, 0) if count else P.view(memory, shape=shape)
+    return finish(laid_out, where, requires_grad)
 
 
 @method()
@@ -207,7 +201,9 @@ def scalar_tensor(
 ) -> Tensor:
     """A 0-dim tensor of a number, of the default dtype unless another is given."""
     d = as_dtype_argument("scalar_tensor", dtype) or defaults.get_default_dtype()
-    return tensor(s, dtype=d, device=device, requires_grad=requires_grad)
+    if isinstance(s, Tensor):
+        return tensor(s, dtype=d, device=device, requires_grad=requires_grad)
+    return filled((), number(s, d), d, devices.resolve(device), requires_grad)
 
 
 def _check_parts(name: str, first: Tensor, second: Tensor) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base import defaults, devices
 from .._engine.base.dtypes import dtype
 from .._engine.base.shapes import wrap_dim, wrap_dims
 from .arguments import as_dtype_argument
 from .creation import finish
 from .declare import op
-from .promote import as_dtype, dtype_of, floating_input
+from .promote import as_dtype, dtype_of, floating_input, literal
 
 _SPACE = "fft"
 _INVERSE = {None: "backward", "backward": "backward", "forward": "forward", "ortho": "ortho"}
@@ -193,7 +193,7 @@ def _frequencies(name: str, make: Any, doc: str) -> Any:
     ) -> Tensor:
         wanted = as_dtype_argument(name, dtype) or defaults.get_default_dtype()
         values = make(n, d).astype(wanted.numpy)
-        return finish(wrap(values), devices.resolve(device), requires_grad)
+        return finish(literal(values), devices.resolve(device), requires_grad)
 
     return _declared(name, function, doc)
 

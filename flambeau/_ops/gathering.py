@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
-from .._engine.base.devices import CPU
 from .._engine.base.shapes import wrap_dim
 from . import shaping
+from .checks import check_positions
 from .declare import op
 from .promote import as_dtype, dtype_of, number
 from .subscript import gather_pattern, put as put_at
@@ -30,16 +30,6 @@ def check_index_dtype(name: str, index: Tensor, error: type[Exception] = Runtime
             f"{name}(): Expected dtype int32/int64 for index but got: {dtype_of(index).word}"
         )
     return as_dtype(index, dtypes.int64)
-
-
-def check_positions(
-    index: Tensor, size: int, text: str, low: int = 0, error: type[Exception] = IndexError
-) -> None:
-    """Raises when a position lies outside [low, size); `text` may say {index} and {size}."""
-    if index._device is CPU and index._array.size:
-        least, most = int(index._array.min()), int(index._array.max())
-        if least < low or most >= size:
-            raise error(text.format(index=most if most >= size else least, size=size))
 
 
 def _check_sizes(
@@ -117,7 +107,7 @@ def _scatter_operands(
         index, source = vectors(index, source)
         return at, index, source
     _check_sizes(name, input, index, at)
-    value = wrap(np.array(_fitting(source, input), input._array.dtype))
+    value = P.full(shape=(), value=_fitting(source, input), dtype=input._array.dtype)
     (index,) = vectors(index)
     return at, index, P.expand(value, shape=index._array.shape)
 

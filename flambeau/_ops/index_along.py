@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
 from .._engine.base.shapes import wrap_dim
 from . import shaping
+from .checks import check_positions
 from .declare import op
-from .gathering import check_index_dtype, check_positions, copied, scatter_in_order, vectors
-from .promote import as_dtype, dtype_of, number
+from .gathering import check_index_dtype, copied, scatter_in_order, vectors
+from .promote import as_dtype, dtype_of, number, number_tensor
 
 __all__ = ["index_add", "index_copy", "index_fill", "index_reduce", "index_select"]
 
@@ -186,7 +187,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
             "index_fill_(): Converting complex Scalar to non-complex type is not supported"
         )
     else:
-        value = wrap(np.array(number(value, dtype_of(input)), input._array.dtype))
+        value = number_tensor(value, dtype_of(input))
     size = (input._array.shape or (1,))[at]
     text = f"index {{index}} is out of bounds for dimension {at} with size {{size}}"
     check_positions(index, size, text, low=-size)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
 from .._engine.base.errors import argument_type_error
 from .._engine.base.shapes import wrap_dim
 from .declare import op
-from .promote import to_common
+from .promote import literal, to_common
 from .shaping import atleast_1d, atleast_2d, atleast_3d, flatten, unsqueeze
 
 __all__ = [
@@ -219,7 +219,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if r == 0:
         return P.full(shape=(0,), value=0, dtype=input._array.dtype)
     places = list(choose(range(input._array.size), r))
-    index = wrap(np.array(places, np.int64).reshape(len(places), r))
+    index = literal(np.array(places, np.int64).reshape(len(places), r))
     return P.index(input, index, pattern=(True,))
 
 

@@ -9,10 +9,11 @@ import numpy as np
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor, wrap
 from ..return_types import result_type
+from .checks import refuse
 from .declare import op
 from .pointwise import mul
 from .products import check_same_dtype, matmul
-from .promote import dtype_of
+from .promote import dtype_of, literal
 from .shaping import reshape, transpose
 
 __all__ = [
@@ -52,7 +53,7 @@ def adjoint(x: Tensor) -> Tensor:
 
 def identity_like(a: Tensor) -> Tensor:
     """The identity matrix of a square matrix's size and dtype."""
-    return wrap(np.eye(a._array.shape[-1], dtype=a._array.dtype))
+    return literal(np.eye(a._array.shape[-1], dtype=a._array.dtype), a)
 
 
 def last_dims(x: Tensor, *, rows: Any = None, columns: Any = None) -> Tensor:
@@ -100,15 +101,15 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
     """`cholesky` and an int32 tensor that is nonzero where it failed."""
     check_matrix("linalg.cholesky_ex", A)
-    batch = A._array.shape[:-2]
-    info = np.zeros(batch, np.int32)
+    info = P.full(shape=A._array.shape[:-2], value=0, dtype=np.dtype(np.int32))
     try:
         low = P.cholesky(A)
     except np.linalg.LinAlgError:
         if check_errors:
             raise LinAlgError("linalg.cholesky_ex: the input is not positive-definite") from None
-        low, info = _cholesky_one_by_one(A)
-    return result_type("linalg_cholesky_ex")((adjoint(low) if upper else low, wrap(info)))
+        low, where = _cholesky_one_by_one(A)
+        info = wrap(where)
+    return result_type("linalg_cholesky_ex")((adjoint(low) if upper else low, info))
 
 
 def _cholesky_one_by_one(A: Tensor) -> tuple[Tensor, np.ndarray]:
@@ -179,8 +180,8 @@ def eig(A: Tensor) -> Any:
 
 
 def _check_finite(name: str, A: Tensor) -> None:
-    if not np.isfinite(A._array).all():
-        raise RuntimeError(f"torch.{name}: input tensor should not contain infs or NaNs.")
+    text = f"torch.{name}: input tensor should not contain infs or NaNs."
+    refuse(P.logical_not(P.isfinite(A)), lambda: RuntimeError(text))
 
 
 def _as_complex(A: Tensor) -> Tensor:
@@ -242,7 +243,7 @@ def _first_column(x: Tensor) -> tuple:
     return (*((0, n, 1) for n in x._array.shape[:-1]), 0)
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, reads_values=True)
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
     """`solve` and an int32 tensor that is nonzero where A is singular."""
     info = wrap(_zero_pivots(A))
@@ -299,7 +300,7 @@ def _inverse(A: Tensor) -> Tensor:
     return P.solve(A, P.expand(identity_like(A), shape=A._array.shape))
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, reads_values=True)
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
     """`inv` and an int32 tensor that is nonzero where A is singular."""
     check_matrix("linalg.inv_ex", A)
@@ -328,7 +329,8 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     """A multiplied by itself n times; negative powers invert first."""
     check_matrix("linalg.matrix_power", A)
     if n == 0:
-        nowhere = wrap(np.zeros((), bool))  # keeps A on the tape, with a gradient of zero
+        # keeps A on the tape, with a gradient of zero
+        nowhere = P.full(shape=(), value=False, dtype=np.dtype(bool))
         return P.where(nowhere, A, P.expand(identity_like(A), shape=A._array.shape))
     base, power = (inv(A) if n < 0 else A), abs(n)
     found: Any = None
@@ -341,7 +343,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     return P.copy(found, order="K") if found is A else found
 
 
-@op(namespace=_SPACE)
+@op(namespace=_SPACE, reads_values=True)
 def matrix_exp(A: Tensor) -> Tensor:
     """The matrix exponential, by scaling and squaring of its Taylor polynomial of degree 18."""
     check_matrix("linalg.matrix_exp", A)

@@ -8,11 +8,13 @@ import numpy as np
 
 from .._engine.autograd.calls import P
 from .._engine.autograd.rules.linalg import permutation
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from ..return_types import result_type
+from .checks import elements, refuse
 from .declare import op
 from .linalg import LinAlgError, adjoint, check_matrix, last_dims, singular, solve_triangular
 from .products import check_same_dtype, matmul
+from .promote import literal
 from .shaping import transpose
 
 __all__ = [
@@ -33,8 +35,9 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     check_matrix("linalg.lu_factor_ex", A, square=False)
     _check_pivot("linalg.lu_factor_ex", pivot)
     factors, pivots, info = P.lu_factor(A)
-    if check_errors and info._array.any():
-        raise LinAlgError("torch.linalg.lu_factor_ex: U has a zero on its diagonal")
+    if check_errors:
+        text = "torch.linalg.lu_factor_ex: U has a zero on its diagonal"
+        refuse(P.ne(info, 0), lambda: LinAlgError(text))
     return result_type("linalg_lu_factor_ex")((factors, pivots, info))
 
 
@@ -42,14 +45,13 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
 def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
     """L and U in one matrix, and the row exchanges (counted from 1, as LAPACK does)."""
     factors, pivots, info = lu_factor_ex(A, pivot=pivot)
-    if A._array.shape[-1] == A._array.shape[-2] and info._array.any():
-        raise singular(
-            "torch.linalg.lu_factor",
+    if A._array.shape[-1] == A._array.shape[-2]:
+        text = (
             "U[{at},{at}] is zero and using it on lu_solve would result in a division by zero. If "
             "you still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
-            "linalg.lu_factor_ex(A, pivot)",
-            info._array,
+            "linalg.lu_factor_ex(A, pivot)"
         )
+        refuse(P.ne(info, 0), lambda: singular("torch.linalg.lu_factor", text, info._array))
     return result_type("linalg_lu_factor")((factors, pivots))
 
 
@@ -58,21 +60,21 @@ def unpacked(factors: Tensor, pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     m, n = factors._array.shape[-2:]
     k = min(m, n)
     rows, columns = np.indices((m, n))
-    low = P.where(wrap(rows > columns), factors, 0)
-    low = P.where(wrap(rows == columns), 1, low)
-    high = P.where(wrap(rows <= columns), factors, 0)
-    order = wrap(permutation(pivots._array, m, factors._array.dtype))
+    low = P.where(literal(rows > columns), factors, 0)
+    low = P.where(literal(rows == columns), 1, low)
+    high = P.where(literal(rows <= columns), factors, 0)
+    order = literal(permutation(elements(pivots), m, factors._array.dtype))
     return order, last_dims(low, columns=(0, k)), last_dims(high, rows=(0, k))
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, reads_values=True)
 def lu(A: Tensor, *, pivot: bool = True) -> Any:
     """A = P L U with a permutation, a unit lower and an upper triangular matrix."""
     factors, pivots, _ = lu_factor_ex(A, pivot=pivot)
     return result_type("linalg_lu")(unpacked(factors, pivots))
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, reads_values=True)
 def lu_solve(
     LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False
 ) -> Tensor:
@@ -98,8 +100,9 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
     """A = L D L^T (L^H) with D of blocks of one and two; and where D is zero. Needs SciPy."""
     check_matrix("linalg.ldl_factor_ex", A)
     factors, pivots, info = P.ldl_factor(A, hermitian=bool(hermitian))
-    if check_errors and info._array.any():
-        raise LinAlgError("torch.linalg.ldl_factor_ex: D has a zero on its diagonal")
+    if check_errors:
+        text = "torch.linalg.ldl_factor_ex: D has a zero on its diagonal"
+        refuse(P.ne(info, 0), lambda: LinAlgError(text))
     return result_type("linalg_ldl_factor_ex")((factors, pivots, info))
 
 

@@ -12,6 +12,7 @@ from .._engine.autograd.tensor import Tensor, wrap
 from .._engine.base.dtypes import dtype, float32
 from .._engine.base.shapes import wrap_dim, wrap_dims
 from ..return_types import result_type
+from .checks import elements
 from .declare import op
 from .linalg import check_matrix, eigh, inv, inv_ex, svd
 from .pointwise import mul, pow as power
@@ -180,19 +181,21 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         return P.div(small, big) if p == -2 else P.div(big, small)
     inverse, info = inv_ex(A)
     found = mul(matrix_norm(A, p), matrix_norm(inverse, p))
-    return P.where(wrap(info._array != 0), math.inf, found) if info._array.any() else found
+    return P.where(P.ne(info, 0), math.inf, found)
 
 
 def _tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
     """Absolute and relative bounds below which a singular value counts as zero."""
-    absolute = 0.0 if atol is None else getattr(atol, "_array", atol)
+    absolute, rtol = (elements(x) if isinstance(x, Tensor) else x for x in (atol, rtol))
+    if absolute is None:
+        absolute = 0.0
     if rtol is not None:
-        return absolute, getattr(rtol, "_array", rtol)
+        return absolute, rtol
     relative = np.finfo(A._array.dtype).eps * max(A._array.shape[-2:])
     return absolute, np.where(np.asarray(absolute) > 0, 0.0, relative)
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, reads_values=True)
 def matrix_rank(
     A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Tensor:
@@ -216,7 +219,7 @@ def pinv(
     return P.pinv(A, atol=absolute, rtol=relative, hermitian=bool(hermitian))
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, reads_values=True)
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
     """The X that minimises |A X - B|, with residuals, rank and singular values of A.
 
@@ -273,7 +276,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
         x = P.view(x, shape=(1,))
     column = P.slice(x, index=(*((0, n, 1) for n in x._array.shape), None))
     rest = P.expand(column, shape=(*x._array.shape, count - 1)) if count > 1 else None
-    ones = wrap(np.ones((*x._array.shape, 1), x._array.dtype))
+    ones = P.full(shape=(*x._array.shape, 1), value=1, dtype=x._array.dtype)
     if rest is None:
         return ones
     return P.cat(ones, P.cumprod(rest, dim=x._array.ndim), dim=x._array.ndim)

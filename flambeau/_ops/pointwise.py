@@ -9,6 +9,7 @@ from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
 from .._engine.base.errors import argument_type_error, not_supported
+from .checks import refuse
 from .declare import op
 from .promote import (
     HALVES,
@@ -397,10 +398,12 @@ def true_divide(input: Any, other: Any) -> Tensor:
 
 def _check_divisor(input: Any, other: Any, target: dtypes.dtype) -> None:
     empty = isinstance(input, Tensor) and not input._array.size
-    if target.category == dtypes.INTEGER and not empty:
-        zero = (other._array == 0).any() if isinstance(other, Tensor) else other == 0
-        if zero:
-            raise RuntimeError("ZeroDivisionError")
+    if target.category != dtypes.INTEGER or empty:
+        return
+    if isinstance(other, Tensor):
+        refuse(P.eq(other, 0), lambda: RuntimeError("ZeroDivisionError"))
+    elif other == 0:
+        raise RuntimeError("ZeroDivisionError")
 
 
 @op(method=True, inplace=True, out=True)

@@ -6,12 +6,15 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
 from .._engine.base.dtypes import BOOL, COMPLEX, FLOATING, dtype
 from .._engine.base.errors import argument_type_error
 from .._engine.base.promotion import Promotion, computation_dtype
+from .._engine.prims.creation import Literal
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +74,23 @@ def number(value: Any, d: dtype) -> Any:
     if category == BOOL:
         return bool(value)
     return wrapped_integer(int(value), d)
+
+
+def number_tensor(value: Any, d: dtype) -> Tensor:
+    """A Python number as a 0-dim tensor of dtype `d`, converted as `number` does."""
+    return P.full(shape=(), value=number(value, d), dtype=d.numpy)
+
+
+def literal(array: np.ndarray, like: Tensor | None = None) -> Tensor:
+    """A tensor that holds a copy of an array, on the device of `like`.
+
+    The array may depend on shapes and numbers. An op in which it depends on elements says so
+    (`reads_values`).
+    """
+    t = P.constant(array=Literal(array))
+    if like is not None and like._device is not t._device:
+        t._device, t._plain = like._device, False
+    return t
 
 
 def as_tensors(*operands: Any) -> tuple[Tensor, ...]:

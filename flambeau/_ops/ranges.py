@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base import defaults, devices, dtypes
 from .._engine.base.dtypes import dtype
 from .arguments import as_dtype_argument, integer
 from .creation import finish, into
 from .declare import op
-from .promote import dtype_of
+from .promote import dtype_of, literal
 
 __all__ = [
     "arange", "linspace", "logspace", "range",
@@ -146,7 +146,7 @@ def _bound(x: Any) -> Any:
             "linspace and logspace only support 0-dimensional start and end tensors, but got a "
             f"tensor with {x._array.ndim} dimension(s)"
         )
-    return x._array.item()
+    return x.item()  # type: ignore[attr-defined]
 
 
 def _spaced(
@@ -171,4 +171,4 @@ def _spaced(
     values = np.where(np.arange(steps) < steps // 2 if steps > 1 else True, up, down)
     if base is not None:
         values = np.power(wide.type(base), values)
-    return finish(wrap(values.astype(d.numpy)), devices.resolve(where), requires_grad)
+    return finish(literal(values.astype(d.numpy)), devices.resolve(where), requires_grad)

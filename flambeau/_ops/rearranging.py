@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base import devices, dtypes
 from .._engine.base.dtypes import dtype
 from .._engine.base.errors import not_supported
 from .._engine.base.shapes import wrap_dim, wrap_dims
 from . import shaping
 from .arguments import as_dtype_argument, integer, sizes
+from .checks import refuse
 from .creation import finish
 from .declare import op
-from .promote import as_dtype, dtype_of
+from .promote import as_dtype, dtype_of, literal
 from .splitting import span
 
 __all__ = [
@@ -222,10 +223,9 @@ def _repeated_positions(counts: Tensor, total: int | None) -> Tensor:
         raise NotImplementedError(
             f'"repeat_interleave_cpu" not implemented for \'{dtype_of(counts).word}\''
         )
-    if counts._array.size and counts._array.min() < 0:
-        raise RuntimeError("repeats can not be negative")
+    refuse(P.lt(counts, 0), lambda: RuntimeError("repeats can not be negative"))
     ends = P.cumsum(as_dtype(counts, dtypes.int64), dim=0)
-    found = int(ends._array[-1]) if ends._array.size else 0
+    found = int(ends[-1]) if ends._array.size else 0
     if total is not None and total != found:
         raise RuntimeError("allocated size does not match required size")
     steps = P.arange(start=0, step=1, count=found, dtype=_INT64)
@@ -273,7 +273,7 @@ def _triangle_indices(name: str, keep: Any, doc: str) -> Any:
         if d not in (dtypes.int64, dtypes.int32):
             raise not_supported(name, d)
         found = np.stack(np.nonzero(keep(np.ones((row, col), np.bool_), offset)))
-        return finish(wrap(found.astype(d.numpy)), devices.resolve(device), False)
+        return finish(literal(found.astype(d.numpy)), devices.resolve(device), False)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Rows and columns of the elements on and {doc} a diagonal: shape (2, n)."

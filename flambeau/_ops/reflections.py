@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from ..return_types import result_type
 from .declare import op
 from .linalg import adjoint, check_matrix, last_dims
 from .products import matmul
+from .promote import literal
 
 __all__ = ["geqrf", "householder_product", "orgqr", "ormqr"]
 
@@ -22,8 +23,8 @@ def _applied(x: Tensor, A: Tensor, tau: Tensor, *, first: bool, inverse: bool) -
     lead = tuple((0, k, 1) for k in tau._array.shape[:-1])
     order = range(tau._array.shape[-1])
     for i in order if first else reversed(order):
-        v = P.where(wrap(rows > i), last_dims(A, columns=(i, i + 1)), 0)
-        v = P.where(wrap(rows == i), 1, v)
+        v = P.where(literal(rows > i), last_dims(A, columns=(i, i + 1)), 0)
+        v = P.where(literal(rows == i), 1, v)
         scale = P.slice(tau, index=(*lead, (i, i + 1, 1), None))
         if inverse and tau._array.dtype.kind == "c":
             scale = P.conj(scale)
@@ -53,8 +54,9 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     if m < n:
         raise RuntimeError("torch.linalg.householder_product: input.shape[-2] must be greater "
                            "than or equal to input.shape[-1]")  # fmt: skip
-    nowhere = wrap(np.zeros((), bool))  # keeps A on the tape where there are no reflections
-    eye = P.where(nowhere, A, wrap(np.eye(m, n, dtype=A._array.dtype)))
+    # keeps A on the tape where there are no reflections
+    nowhere = P.full(shape=(), value=False, dtype=np.dtype(bool))
+    eye = P.where(nowhere, A, literal(np.eye(m, n, dtype=A._array.dtype), A))
     return _applied(eye, A, tau, first=False, inverse=False)
 
 

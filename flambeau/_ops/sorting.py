@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base.errors import not_supported
 from .._engine.base.shapes import wrap_dim
 from ..return_types import result_type
 from . import shaping
+from .checks import refuse
 from .declare import op
 from .promote import dtype_of
 from .splitting import span
@@ -165,7 +166,8 @@ def _median_of_all(name: str, input: Tensor, ignore_nan: bool) -> Tensor:
     found = _median_along(name, flat.detach(), 0, False, ignore_nan)[0]  # type: ignore
     if kind in "iu":
         return found
-    same = P.eq(flat, found) if found._array == found._array else P.isnan(flat)
+    both_nan = P.logical_and(P.isnan(flat), P.isnan(found))
+    same = P.logical_or(P.eq(flat, found), both_nan)
     return P.amax(P.where(same, flat, float("-inf")), dims=(0,), keepdim=False)
 
 
@@ -220,13 +222,13 @@ def _quantiles(q: Any, input: Tensor) -> Tensor:
     if not isinstance(q, Tensor):
         if not 0 <= q <= 1:
             raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q}")
-        return wrap(np.array(q, input._array.dtype))
+        return P.full(shape=(), value=q, dtype=input._array.dtype)
     if q._array.ndim > 1:
         raise RuntimeError("quantile() q must be a scalar or 1D tensor")
     if q._array.dtype != input._array.dtype:
         raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
-    if not ((q._array >= 0) & (q._array <= 1)).all():
-        raise RuntimeError("quantile() q values must be in the range [0, 1]")
+    outside = P.logical_not(P.logical_and(P.ge(q, 0), P.le(q, 1)))
+    refuse(outside, lambda: RuntimeError("quantile() q values must be in the range [0, 1]"))
     return q
 
 

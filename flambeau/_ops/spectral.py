@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from . import fourier
+from .checks import refuse
 from .declare import op
 from .nn.padding import pad
 from .pointwise import mul
@@ -30,7 +31,7 @@ def _frame_window(name: str, window: Any, length: int, n_fft: int, like: Tensor)
         RuntimeError: it has not `length` points.
     """
     if window is None:
-        window = wrap(np.ones(length, dtype_of(like).to_real().numpy))
+        window = P.full(shape=(length,), value=1, dtype=dtype_of(like).to_real().numpy)
     if window._array.ndim != 1 or window._array.size != length:
         raise RuntimeError(
             f"{name}: expected a 1D window tensor of size equal to win_length={length}, but got "
@@ -119,6 +120,11 @@ def _check_stft(
         )
 
 
+def _gap_error(envelope: Tensor) -> RuntimeError:
+    least = np.abs(envelope._array).min()
+    return RuntimeError(f"istft: window overlap add min: {least} (expected > 1e-11)")
+
+
 @op(method=True)
 def istft(
     input: Tensor,
@@ -164,10 +170,7 @@ def istft(
     whole = signal._array.shape[-1]
     end = start + length if length is not None else (whole - n_fft // 2 if center else whole)
     signal, envelope = (_along_last(t, start, min(end, whole)) for t in (signal, envelope))
-    if envelope._array.size and not np.abs(envelope._array).min() > 1e-11:
-        raise RuntimeError(
-            f"istft: window overlap add min: {np.abs(envelope._array).min()} (expected > 1e-11)"
-        )
+    refuse(P.logical_not(P.gt(P.abs(envelope), 1e-11)), lambda: _gap_error(envelope))
     found = signal / envelope  # type: ignore[operator]
     if end > whole:
         found = P.pad(found, widths=((0, 0), (0, end - whole)), value=0)

@@ -241,7 +241,7 @@ def _split_positions(given: Tensor) -> Any:
             "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
             f"one-dimensional tensor, but got a tensor with {given._array.ndim} dims"
         )
-    return given._array.tolist()
+    return given.tolist()  # type: ignore[attr-defined]
 
 
 def _cut(input: Tensor, cuts: list[int], dim: int) -> tuple[Tensor, ...]:

@@ -19,7 +19,7 @@ from .._engine.autograd.inplace import check_writable, write_
 from .._engine.autograd.tensor import Tensor, wrap
 from .._engine.base import dtypes
 from .creation import array_from
-from .promote import as_dtype, dtype_of, number
+from .promote import as_dtype, dtype_of, literal, number_tensor
 
 __all__ = ["gather_pattern", "put", "read", "write"]
 
@@ -122,7 +122,7 @@ def _as_value(t: Tensor, value: Any) -> Tensor:
             f"value cannot be converted to type {d.numpy.name.removesuffix('32')} without overflow"
         )
     plain = value.real if found.is_complex and not d.is_complex else value
-    return wrap(np.array(number(plain, d), d.numpy))
+    return number_tensor(plain, d)
 
 
 def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
@@ -186,7 +186,7 @@ def _as_item(item: Any) -> Any:
     if item is None or item is Ellipsis or type(item) in (int, slice):
         return item
     if isinstance(item, bool):
-        return wrap(np.array(item))
+        return literal(np.array(item))
     if not isinstance(item, Tensor):
         if isinstance(item, str):
             raise TypeError("new(): invalid data type 'str'")
@@ -197,7 +197,7 @@ def _as_item(item: Any) -> Any:
     if item._array.dtype not in _INDEX_DTYPES:
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     if item._array.ndim == 0 and not _is_mask(item):
-        return int(item._array)
+        return int(item.item())  # type: ignore[attr-defined]
     return item
 
 
@@ -225,7 +225,8 @@ def _as_index_tensor(item: Any) -> Tensor:
     array = array_from(list(item) if isinstance(item, range) else item)
     if array.size == 0 or (array.dtype.kind in "iu" and array.dtype not in _INDEX_DTYPES):
         array = array.astype(np.int64)
-    return wrap(array)
+    # a list is part of the call; an array's elements may change from call to call
+    return wrap(array) if isinstance(item, np.ndarray) else literal(array)
 
 
 def _is_mask(item: Tensor) -> bool:

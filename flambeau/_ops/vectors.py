@@ -13,6 +13,7 @@ from .._engine.base.dtypes import dtype
 from .._engine.base.shapes import wrap_dim
 from ..return_types import result_type
 from . import linalg, lu as factors, norms
+from .checks import refuse
 from .declare import op
 from .pointwise import mul, pow as power, sub
 from .products import check_same_dtype, matmul
@@ -105,7 +106,8 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     if not compute_uv:
         m, n = input._array.shape[-2:]
         batch = input._array.shape[:-2]
-        zero = [wrap(np.zeros((*batch, k, k), input._array.dtype)) for k in (m, n)]
+        d = input._array.dtype
+        zero = [P.full(shape=(*batch, k, k), value=0, dtype=d) for k in (m, n)]
         return result_type("svd")((zero[0], s, zero[1]))
     return result_type("svd")((u, s, linalg.adjoint(vh)))
 
@@ -117,19 +119,19 @@ def lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
     return found if get_infos else result_type("linalg_lu_factor")(found[:2])
 
 
-@op(out=True)
+@op(out=True, reads_values=True)
 def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> Any:
     """P, L and U from what `lu_factor` gives."""
     order, low, high = factors.unpacked(LU_data, LU_pivots)
-    empty = wrap(np.empty(0, LU_data._array.dtype))
+    empty = P.full(shape=(0,), value=0, dtype=LU_data._array.dtype)
     if not unpack_data:
         low = high = empty
     return result_type("lu_unpack")((order if unpack_pivots else empty, low, high))
 
 
-@op(method=True, out=True)
+@op(method=True, out=True, reads_values=True)
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """The X of A X = b, from A's LU factors."""
     return factors.lu_solve(LU_data, LU_pivots, b)
@@ -283,8 +285,8 @@ def _check_weights(count: int, fweights: Any, aweights: Any) -> None:
                 f"cov(): expected {name} to have the same numel as there are observations in the "
                 f"input but got {weights._array.size} != {count}"
             )
-        if weights._array.size and weights._array.min() < 0:
-            raise RuntimeError(f"cov(): {name} cannot be negative")
+        text = f"cov(): {name} cannot be negative"
+        refuse(P.lt(weights, 0), lambda text=text: RuntimeError(text))  # type: ignore[misc]
 
 
 @op(method=True)

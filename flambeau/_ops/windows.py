@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from .._engine.autograd.calls import P
-from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.autograd.tensor import Tensor
 from .._engine.base import defaults, devices, dtypes
 from .._engine.base.dtypes import dtype
 from .._engine.base.formats import strided
+from .._engine.eager.special.bessel import i0
 from .arguments import as_dtype_argument, integer
 from .creation import finish
 from .declare import op
-from .promote import as_dtype
+from .promote import as_dtype, literal
 
 __all__ = ["bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window"]
 
@@ -50,8 +50,7 @@ def _kaiser(beta: float) -> Shape:
 
     def values(count: int) -> np.ndarray:
         u = 2 * np.arange(count) / max(count - 1, 1) - 1
-        bell = P.i0(wrap(beta * np.sqrt(np.maximum(1 - u * u, 0))))._array
-        return bell / P.i0(wrap(np.asarray(float(beta))))._array
+        return i0(beta * np.sqrt(np.maximum(1 - u * u, 0))) / i0(np.asarray(float(beta)))
 
     return values
 
@@ -64,7 +63,7 @@ def _made(
         window = np.ones(1)
     else:
         window = values(count if symmetric else count + 1)[:count]
-    t = as_dtype(wrap(window.astype(np.float64)), d)
+    t = as_dtype(literal(window.astype(np.float64)), d)
     return finish(t, devices.resolve(device), requires_grad)
 
 

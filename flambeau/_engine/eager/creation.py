@@ -9,7 +9,14 @@ from .table import rule
 
 @rule("full")
 def _full(*, shape, value, dtype):
+    if not shape and dtype.kind in "fc":  # what operators make of numbers: a third of the time
+        return np.array(value, dtype)
     return np.full(shape, value, dtype)
+
+
+@rule("constant")
+def _constant(*, array):
+    return array.array.copy()
 
 
 @rule("arange")

@@ -166,6 +166,18 @@ def _index_put(a, value, *indices, pattern, accumulate):
     return out
 
 
+@rule("check_index")
+def _check_index(index, *, low, high, ignored):
+    if not index.size or index.min() >= low and index.max() < high:
+        return ()
+    outside = (index < low) | (index >= high)
+    if ignored is not None:
+        outside &= index != ignored
+    if outside.any():
+        raise IndexError(f"index {index[outside].flat[0]} is not in [{low}, {high})")
+    return ()
+
+
 @rule("nonzero")
 def _nonzero(a):
     if a.ndim == 0:

@@ -12,6 +12,8 @@ declare("scatter_reduce", "a index source", "dim reduce", shape=lambda a, *_, **
 # `pattern` has one entry a dimension of a: True where an index tensor of `indices` applies
 declare("index", "a *indices", "pattern")
 declare("index_put", "a value *indices", "pattern accumulate", shape=lambda a, *_, **__: a)
+# no result: an IndexError where an element is neither in [low, high) nor `ignored` (None: none is)
+declare("check_index", "index", "low high ignored", shape=lambda *_, **__: (), outputs=0)
 declare("nonzero", "a")
 declare("sort", "a", "dim descending stable", outputs=2)
 # the order of a matrix's rows as words are ordered: by the first element, then by the second ...

@@ -13,9 +13,10 @@ from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
 from ..._engine.prims.resampling import Taps
 from ..declare import op
+from ..promote import literal
 from ..random import rand
 from .pooling import with_indices
-from .shared import check_floating, constant, in_float32, numbers
+from .shared import check_floating, in_float32, numbers
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
@@ -151,7 +152,7 @@ def _take_max(input: Tensor, candidates: np.ndarray, size: Ints) -> tuple[Tensor
     flat = input.reshape(*lead, prod(input._array.shape[len(lead) :]))
     windows, elements = candidates.shape[-2:]
     spread = np.broadcast_to(candidates, (*lead, windows, elements))
-    table = constant(spread.reshape(*lead, windows * elements), input)
+    table = literal(spread.reshape(*lead, windows * elements), input)
     offered = P.gather(flat.detach(), table, dim=len(lead)).reshape(*lead, windows, elements)
     if not offered._array.size:
         index = table.reshape(*lead, windows, elements).sum(-1)
@@ -240,7 +241,7 @@ def _fractional(rank: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
         ValueError: neither a size nor a ratio, or a ratio outside (0, 1).
         RuntimeError: shapes do not fit.
     """
-    pool = op(namespace="nn.functional")(function)
+    pool = op(namespace="nn.functional", reads_values=True)(function)
     return pool, with_indices(pool, name)
 
 

@@ -14,8 +14,9 @@ from ..declare import op
 from ..dropout import dropout
 from ..joining import cat
 from ..promote import dtype_of
+from ..ranges import arange
 from .linear import linear
-from .shared import constant, in_float32, is_floating
+from .shared import in_float32, is_floating
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
@@ -69,8 +70,9 @@ def _attention(
     root = math.sqrt(abs(scale))
     scores = (query * (root if scale > 0 else -root)) @ (key * root).transpose(-2, -1)
     if is_causal:
-        lengths = scores._array.shape[-2:]
-        attn_mask = constant(np.tri(*lengths, dtype=bool), scores)
+        queries, keys = scores._array.shape[-2:]
+        device = scores.device
+        attn_mask = arange(queries, device=device).unsqueeze(1) >= arange(keys, device=device)
     if attn_mask is None:
         weights = scores.softmax(-1)
     else:

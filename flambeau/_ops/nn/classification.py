@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
+from ..checks import check_positions
 from ..creation import zeros
 from ..declare import op
 from ..promote import as_dtype, dtype_of, to_common
@@ -361,8 +362,7 @@ def multi_margin_loss(
             f"input samples (batch size). Expected target size [{samples}], but got "
             f"{list(target._array.shape)}. Input has shape {list(input._array.shape)}."
         )
-    if ((target._array < 0) | (target._array >= classes)).any():
-        raise RuntimeError("multi_margin_loss: target out of range")
+    check_positions(target, classes, "multi_margin_loss: target out of range", error=RuntimeError)
     column = as_dtype(target, dtype_of(target)).reshape(samples, 1)
     gaps = P.relu(margin - P.gather(rows, column, dim=1) + rows)
     if p == 2:
@@ -401,8 +401,8 @@ def multilabel_margin_loss(
     rows, batched = _as_rows("multilabel_margin_loss", input)
     classes = rows._array.shape[1]
     index = target.reshape(rows._array.shape)
-    if ((index._array < -1) | (index._array >= classes)).any():
-        raise RuntimeError("multilabel_margin_loss: target out of range")
+    text = "multilabel_margin_loss: target out of range"
+    check_positions(index, classes, text, low=-1, error=RuntimeError)
     listed = P.cumprod(P.convert(P.ge(index, 0), dtype=INT64), dim=1)
     index = P.mul(index, listed)
     hits = P.scatter_add(

@@ -18,7 +18,7 @@ __all__ = ["ctc_loss"]
 _NEVER = -1e30
 
 
-@op(namespace="nn.functional")
+@op(namespace="nn.functional", reads_values=True)
 def ctc_loss(
     log_probs: Tensor,
     targets: Tensor,

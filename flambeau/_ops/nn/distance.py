@@ -8,8 +8,8 @@ from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
 from ..._engine.base.shapes import broadcast, wrap_dim
 from ..declare import op
-from ..promote import as_dtype, common_dtype, computation_dtype, dtype_of, to_common
-from .shared import constant, in_float32, is_floating, no_kernel
+from ..promote import as_dtype, common_dtype, computation_dtype, dtype_of, literal, to_common
+from .shared import in_float32, is_floating, no_kernel
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
@@ -118,7 +118,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
         raise no_kernel("pdist", input)
     first, second = np.triu_indices(input._array.shape[0], 1)
     rows = [
-        P.index(input, constant(index.astype(np.int64), input), pattern=(True, False))
+        P.index(input, literal(index.astype(np.int64), input), pattern=(True, False))
         for index in (first, second)
     ]
     return vector_norm(P.sub(*rows), p, 1, False)

@@ -10,10 +10,13 @@ from ..._engine.autograd.calls import P
 from ..._engine.autograd.inplace import write_
 from ..._engine.autograd.mode import is_grad_enabled, no_grad
 from ..._engine.autograd.tensor import Tensor
+from ..._engine.base import dtypes
+from ..checks import check_positions, elements
 from ..declare import op
+from ..promote import literal
 from ..ranges import arange
 from .distance import vector_norm
-from .shared import INT64, constant, in_float32
+from .shared import INT64, in_float32
 
 __all__ = ["embedding", "embedding_bag", "one_hot"]
 
@@ -39,12 +42,14 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if array.size == 0:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    elif array.min() < 0:
-        raise RuntimeError("Class values must be non-negative.")
-    elif num_classes == -1:
-        num_classes = int(array.max()) + 1
-    elif num_classes < 1 or array.max() >= num_classes:
-        raise RuntimeError("Class values must be smaller than num_classes.")
+    else:
+        if num_classes == -1:
+            num_classes = max(1, int(tensor.max()) + 1)  # type: ignore[attr-defined]
+        try:
+            P.check_index(tensor, low=0, high=num_classes, ignored=None)
+        except IndexError:
+            wrong = "non-negative" if array.min() < 0 else "smaller than num_classes"
+            raise RuntimeError(f"Class values must be {wrong}.") from None
     hits = P.eq(tensor.unsqueeze(-1), arange(num_classes, device=tensor.device))
     return P.convert(hits, dtype=INT64)
 
@@ -60,7 +65,7 @@ def _check_indices(name: str, t: Tensor) -> None:
 def _renormalize(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
     """Scale the rows that are looked up down to max_norm, in place."""
     with no_grad():
-        used = constant(np.unique(indices._array), weight)
+        used = indices.reshape(-1).to(dtypes.int64)
         rows = P.index(weight, used, pattern=(True, False))
         norms = vector_norm(rows, norm_type, 1, True)
         scale = P.where(P.gt(norms, max_norm), max_norm / (norms + 1e-7), 1)
@@ -175,13 +180,8 @@ def embedding_bag(
     if weights is not None:
         weights = weights.reshape(flat._array.size)
     padding = _padding_row(padding_idx, weight._array.shape[0], "embedding_bag")
-    if flat._array.size and not (
-        flat._array.min() >= 0 and flat._array.max() < weight._array.shape[0]
-    ):
-        raise RuntimeError(
-            f"embedding_bag: an index of input is not in the valid range "
-            f"[0, {weight._array.shape[0]})"
-        )
+    text = "embedding_bag: an index of input is not in the valid range [0, {size})"
+    check_positions(flat, weight._array.shape[0], text, error=RuntimeError)
     if max_norm is not None:
         _renormalize(weight, flat, max_norm, norm_type)
     rows = P.embedding(
@@ -189,8 +189,9 @@ def embedding_bag(
     )
     bags = _bag_of_each(bounds, flat._array.size)
     if padding is not None:
-        kept = constant(np.flatnonzero(flat._array != padding), rows)
-        rows, bags = P.index(rows, kept, pattern=(True, False)), bags[kept._array]
+        counted = np.flatnonzero(elements(flat) != padding)
+        kept, bags = literal(counted, rows), bags[counted]
+        rows = P.index(rows, kept, pattern=(True, False))
         weights = None if weights is None else P.index(weights, kept, pattern=(True,))
     return _reduce_bags(rows, weights, bags, len(bounds) - 1, mode)
 
@@ -211,9 +212,9 @@ def _bag_bounds(input: Tensor, offsets: Tensor | None, include_last: bool) -> np
         )
     if offsets is None:
         raise ValueError("offsets has to be a 1D Tensor but got None")
-    given = offsets._array
-    if given.ndim != 1:
+    if offsets._array.ndim != 1:
         raise ValueError("offsets has to be a 1D Tensor")
+    given = elements(offsets)
     if given.size and given[0] != 0:
         raise RuntimeError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
@@ -258,12 +259,12 @@ def _reduce_bags(
     features = rows._array.shape[1]
     zeros = P.full(shape=(count, features), value=0, dtype=rows._array.dtype)
     if mode != "max":
-        where = constant(bags, rows)
+        where = literal(bags, rows)
         total = P.index_put(zeros, rows, where, pattern=(True, False), accumulate=True)
         if mode == "sum":
             return total
         sizes = np.maximum(np.bincount(bags, minlength=count), 1)
-        return total / constant(sizes.astype(rows._array.dtype)[:, None], rows)
+        return total / literal(sizes.astype(rows._array.dtype)[:, None], rows)
     return _largest_of_bags(rows, bags, count)
 
 
@@ -278,8 +279,8 @@ def _largest_of_bags(rows: Tensor, bags: np.ndarray, count: int) -> Tensor:
     slots = np.arange(longest)
     inside = slots < sizes[:, None]
     table = order[np.where(inside, starts[:, None] + slots, 0)]
-    found = P.index(rows, constant(table, rows), pattern=(True, False))
-    masked = P.where(constant(inside[:, :, None], rows), found, -np.inf)
+    found = P.index(rows, literal(table, rows), pattern=(True, False))
+    masked = P.where(literal(inside[:, :, None], rows), found, -np.inf)
     winner = P.argmax(masked.detach(), dim=1, keepdim=True)
     best = P.gather(masked, winner, dim=1).squeeze(1)
-    return P.where(constant((sizes == 0)[:, None], rows), 0, best)
+    return P.where(literal((sizes == 0)[:, None], rows), 0, best)

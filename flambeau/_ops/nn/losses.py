@@ -11,6 +11,7 @@ from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
 from ..._engine.base import dtypes
 from ..._engine.base.shapes import broadcast
+from ..checks import refuse
 from ..creation import full
 from ..declare import op
 from ..promote import floating_input, to_common
@@ -268,8 +269,7 @@ def _variances(input: Tensor, var: Tensor | float) -> Tensor:
         if var < 0:
             raise ValueError("var has negative entry/entries")
         return full(shape, var, dtype=dtypes.from_numpy(input._array.dtype), device=input.device)
-    if (var._array < 0).any():
-        raise ValueError("var has negative entry/entries")
+    refuse(P.lt(var, 0), lambda: ValueError("var has negative entry/entries"))
     given = var._array.shape
     if given == shape:
         return var

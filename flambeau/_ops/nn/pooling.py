@@ -9,8 +9,10 @@ import numpy as np
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
+from ..checks import check_positions
 from ..declare import op
-from .shared import constant, in_float32, no_kernel, numbers
+from ..promote import literal
+from .shared import in_float32, no_kernel, numbers
 
 __all__ = [
     "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d",
@@ -178,7 +180,7 @@ def _average(
     if (counts == counts.flat[0]).all():
         by: Any = int(counts.flat[0])
     else:
-        by = constant(counts.astype(input._array.dtype), input)
+        by = literal(counts.astype(input._array.dtype), input)
     if input._array.dtype.kind == "i":
         return (total / by).trunc().to(input.dtype)
     return P.div(total, by)
@@ -385,13 +387,11 @@ def _unpooled(name: str, input: Tensor, indices: Tensor, size: Ints) -> Tensor:
             f"({list(shape)}), but got indices tensor with shape: {list(indices._array.shape)}"
         )
     count = int(np.prod(size))
-    found = indices._array
-    if found.size and not (found.min() >= 0 and found.max() < count):
-        wrong = found[(found < 0) | (found >= count)].flat[0]
-        raise RuntimeError(
-            f"{name}: Found an invalid max index: {wrong} (output volumes are of size "
-            f"{'x'.join(map(str, size))})"
-        )
+    text = (
+        f"{name}: Found an invalid max index: {{index}} (output volumes are of size "
+        f"{'x'.join(map(str, size))})"
+    )
+    check_positions(indices, count, text, error=RuntimeError)
     lead = shape[: len(shape) - len(size)]
     taken = int(np.prod(shape[len(lead) :]))
     empty = P.full(shape=(*lead, count), value=0, dtype=input._array.dtype)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.inplace import check_writable, write_
-from ..._engine.autograd.tensor import Tensor, wrap
+from ..._engine.autograd.tensor import Tensor
 from ..._engine.base import dtypes
 from ..._engine.base.errors import not_supported
 
@@ -58,14 +58,6 @@ def finished(input: Tensor, result: Tensor, inplace: bool, name: str) -> Tensor:
         return result
     check_writable(input)
     return write_(input, result, op=name + "_")
-
-
-def constant(array: np.ndarray, like: Tensor) -> Tensor:
-    """A table of numbers as a tensor on the device of `like`."""
-    t = wrap(array)
-    if like._device is not t._device:
-        t._device, t._plain = like._device, False
-    return t
 
 
 def is_floating(t: Tensor) -> bool:

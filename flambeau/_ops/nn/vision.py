@@ -12,9 +12,9 @@ import numpy as np
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
 from ..declare import op
-from ..promote import dtype_of
+from ..promote import dtype_of, literal
 from .interpolation import cubic_weights
-from .shared import INT64, check_floating, constant, in_float32, is_floating
+from .shared import INT64, check_floating, in_float32, is_floating
 
 __all__ = [
     "affine_grid", "channel_shuffle", "grid_sample", "native_channel_shuffle", "pixel_shuffle",
@@ -230,7 +230,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         )
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
-    base = constant(_homogeneous(size[2:], bool(align_corners), theta._array.dtype), theta)
+    base = literal(_homogeneous(size[2:], bool(align_corners), theta._array.dtype), theta)
     return (base @ theta.transpose(1, 2)).reshape(shape[0], *size[2:], rank)
 
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from ..table import no_gradient
 
-no_gradient("full", "arange")
+no_gradient("constant", "full", "arange")

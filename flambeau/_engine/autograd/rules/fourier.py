@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..table import gradient
-from ..tensor import wrap
-from .shared import P
+from .shared import P, literal
 
 gradient(
     "fft", lambda g, dims, scale, forward: P.fft(g, dims=dims, scale=scale, forward=not forward)
@@ -43,5 +42,5 @@ def _to_half(g: Any, shape: Any, dims: Any, scale: float, forward: bool) -> Any:
         twice[-1] = 1
     column = [1] * half._array.ndim
     column[last] = -1
-    weights = P.convert(wrap(twice.reshape(column)), dtype=half._array.dtype)
+    weights = P.convert(literal(twice.reshape(column)), dtype=half._array.dtype)
     return half * weights

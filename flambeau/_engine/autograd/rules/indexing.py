@@ -26,7 +26,7 @@ gradient(
     None,
     lambda g, index, source_shape, dim: _gathered(g, index, source_shape, dim),
 )
-no_gradient("nonzero", "searchsorted", "sort_rows")
+no_gradient("check_index", "nonzero", "searchsorted", "sort_rows")
 
 
 def _scatter_reduce(

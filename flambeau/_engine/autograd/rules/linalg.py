@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..table import gradient, joint_gradient, no_gradient
-from ..tensor import Tensor, wrap
-from .shared import P, conj
+from ..tensor import Tensor
+from .shared import P, conj, elements, filled, literal
 
 
 def transposed(x: Any) -> Any:
@@ -43,7 +43,7 @@ gradient(
 
 def _masked(x: Any, mask: np.ndarray) -> Any:
     """x where the mask is true, zero elsewhere."""
-    return P.where(wrap(mask), x, 0)
+    return P.where(literal(mask), x, 0)
 
 
 def _triangle(x: Any, upper: bool, offset: int = 0) -> Any:
@@ -56,7 +56,7 @@ def _diagonal_matrix(d: Any) -> Any:
     """Vectors laid out as diagonal matrices."""
     n = d._array.shape[-1]
     column = P.slice(d, index=(*((0, m, 1) for m in d._array.shape), None))
-    return column * P.convert(wrap(np.eye(n, dtype=bool)), dtype=d._array.dtype)
+    return column * P.convert(literal(np.eye(n, dtype=bool)), dtype=d._array.dtype)
 
 
 def _row(v: Any) -> Any:
@@ -136,7 +136,7 @@ def _gaps(values: Any) -> Any:
     """E[i, j] = values[j] - values[i], with ones on the diagonal."""
     n = values._array.shape[-1]
     gap = _row(values) - _column(values)
-    return P.where(wrap(np.eye(n, dtype=bool)), 1, gap)
+    return P.where(literal(np.eye(n, dtype=bool)), 1, gap)
 
 
 def _off_diagonal(x: Any) -> Any:
@@ -144,7 +144,7 @@ def _off_diagonal(x: Any) -> Any:
 
 
 def _zeros(x: Any) -> Any:
-    return wrap(np.zeros_like(x._array))
+    return filled(x, x._array.shape, 0)
 
 
 def _eigh(partial_gs: Any, outs: Any) -> tuple:
@@ -214,12 +214,12 @@ def _slogdet(gs: Any, outs: Any, a: Any) -> tuple:
 def _inverse_of_transpose(a: Any) -> Any:
     n = a._array.shape[-1]
     identity = np.broadcast_to(np.eye(n, dtype=a._array.dtype), a._array.shape)
-    return P.solve(transposed(a), wrap(identity))
+    return P.solve(transposed(a), literal(identity))
 
 
 def _det(g: Any, a: Any, out: Any) -> Any:
     """g * cofactors; by the SVD where a matrix is singular and has no inverse."""
-    if (np.linalg.matrix_rank(a._array) == a._array.shape[-1]).all():
+    if (np.linalg.matrix_rank(elements(a)) == a._array.shape[-1]).all():
         return _column(_column(g * conj(out))) * _inverse_of_transpose(a)
     u, s, vh = P.svd(a, full=True)
     others = _products_of_others(s)
@@ -231,7 +231,7 @@ def _det(g: Any, a: Any, out: Any) -> Any:
 
 def _products_of_others(s: Tensor) -> Any:
     n = s._array.shape[-1]
-    eye = wrap(np.eye(n, dtype=bool))
+    eye = literal(np.eye(n, dtype=bool))
     grid = P.where(eye, 1, _row(s))
     return P.prod(grid, dims=(grid._array.ndim - 1,), keepdim=False)
 
@@ -246,7 +246,7 @@ def _lu_factor(gs: Any, outs: Any, a_shape: Any) -> tuple:
     m, n = a_shape[-2:]
     k = min(m, n)
     corner, g_corner = _block(lu, (0, k), (0, k)), _block(g, (0, k), (0, k))
-    low = _triangle(corner, upper=False, offset=-1) + wrap(np.eye(k, dtype=lu._array.dtype))
+    low = _triangle(corner, upper=False, offset=-1) + literal(np.eye(k, dtype=lu._array.dtype))
     high = _triangle(corner, upper=True)
     g_low = _triangle(g_corner, upper=False, offset=-1)
     g_high = _triangle(g_corner, upper=True)
@@ -266,7 +266,8 @@ def _lu_factor(gs: Any, outs: Any, a_shape: Any) -> tuple:
     full = transposed(P.triangular_solve(high, transposed(left), upper=True, unit=False))
     if rest is not None:
         full = P.cat(full, rest, dim=len(a_shape) - (2 if m > k else 1))
-    return (P.matmul(wrap(permutation(pivots._array, m, lu._array.dtype)), full),)
+    order = permutation(elements(pivots), m, lu._array.dtype)
+    return (P.matmul(literal(order), full),)
 
 
 def _block(x: Any, rows: tuple[int, int], columns: tuple[int, int]) -> Any:

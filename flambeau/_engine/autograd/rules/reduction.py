@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..table import gradient, joint_gradient, no_gradient
-from .shared import P, conj, filled, spread, zeros_like
+from .shared import P, conj, elements, filled, spread, zeros_like
 
 gradient("sum", lambda g, a_shape, dims, keepdim: spread(g, a_shape, dims, keepdim))
 gradient("prod", lambda g, a, out, dims, keepdim: _prod(g, a, out, dims, keepdim))
@@ -42,7 +42,7 @@ def _prod(g: Any, a: Any, out: Any, dims: Any, keepdim: bool) -> Any:
     shape = a._array.shape
     if not shape:
         return g
-    if not (a._array == 0).any():
+    if not (elements(a) == 0).any():
         return spread(g * conj(out), shape, dims, keepdim) / conj(a)
     others = _product_of_others(a, dims)
     return spread(g, shape, dims, keepdim) * conj(others)
@@ -80,7 +80,7 @@ def _reversed_cumsum(g: Any, dim: int) -> Any:
 def _cumprod(g: Any, a: Any, out: Any, dim: int) -> Any:
     if g._array.ndim == 0:
         return g
-    if not (a._array == 0).any():
+    if not (elements(a) == 0).any():
         return _reversed_cumsum(g * conj(out), dim) / conj(a)
     return _cumprod_with_zeros(g, a, dim)
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ...base import state
+from ...prims.creation import Literal
 from ..tensor import Tensor
 
 
@@ -39,6 +43,21 @@ def filled(x: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
     if x._device is not out._device:
         out._device, out._plain = x._device, False
     return out
+
+
+def literal(array: np.ndarray) -> Tensor:
+    """An array that does not depend on any tensor's elements, as a tensor."""
+    return P.constant(array=Literal(array))
+
+
+def elements(x: Tensor) -> np.ndarray:
+    """A tensor's array, for the few that must look at elements to know what to do.
+
+    A tracer is told: what happens next cannot be repeated for other elements.
+    """
+    if state.tracer is not None:
+        state.tracer.was_read()
+    return x._array
 
 
 def spread(g: Tensor, shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) -> Tensor:
