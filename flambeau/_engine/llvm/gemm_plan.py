@@ -329,9 +329,7 @@ def _parts(
     # at most. With several blocks of k each part of the rows packs its own B.
     wanted = _tasks_wanted(kernel)
     fitting = max(1, host.l2 // 2 // max(1, panel_bytes))
-    columns = -(-panels // fitting)
-    if blocks == 1:
-        columns = min(panels, max(columns, min(wanted, -(-panels // 2))))
+    columns = min(panels, max(-(-panels // fitting), min(wanted, -(-panels // 2))))
     parts = -(-wanted // columns)
     if blocks > 1:
         parts = min(parts, max(1, kernel.m // 256))
