@@ -75,7 +75,7 @@ def load(kernels: Iterable[Kernel]) -> list[Native]:
 
 
 def _load(kernel: Kernel, text: str, host: Host) -> Native:
-    store = _objects()
+    store = objects()
     key = digest(text.encode())
     kept = store.read(key)
     if kept is None:
@@ -102,7 +102,7 @@ def emitter_of(kernel: Kernel) -> Any:
 def executor_code() -> Code:
     """The native functions that all programs share."""
     with LOCK:
-        store = _objects()
+        store = objects()
         key = digest(b"executor")
         image = store.read(key)
         if image is None:
@@ -120,7 +120,8 @@ def _new_module() -> ir.Module:
 
 
 @cache
-def _objects() -> ObjectCache:
+def objects() -> ObjectCache:
+    """The process's cache on disk."""
     return ObjectCache(config.CACHE, stamp())
 
 

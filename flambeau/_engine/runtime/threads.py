@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
-import platform
 import signal
 import sys
 import threading
@@ -112,7 +111,7 @@ class ThreadPool:
             return
         self._words[Pool.SYSCALL] = libc_address("syscall")
         self._words[Pool.YIELD] = libc_address("sched_yield")
-        self._words[Pool.FUTEX] = _FUTEX[platform.machine()]
+        self._words[Pool.FUTEX] = _FUTEX[os.uname().machine]
 
     @property
     def threads(self) -> int:
@@ -280,4 +279,4 @@ def libc_address(name: str) -> int:
 
 @cache
 def _possible() -> bool:
-    return sys.platform == "linux" and platform.machine() in _FUTEX
+    return sys.platform == "linux" and os.uname().machine in _FUTEX

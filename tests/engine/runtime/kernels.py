@@ -24,7 +24,8 @@ class Emitter:
     the parameter "faults" is set. "scratch": the sum goes through memory of each thread's own.
     """
 
-    emitted: list[Special] = []
+    def __init__(self) -> None:
+        self.emitted: list[Special] = []
 
     def emit(self, module: ir.Module, kernel: Special, name: str, host: object) -> ir.Function:
         """result[i] = operand[i] * factor, a block of 64 elements a task."""
