@@ -153,6 +153,11 @@ def _permutation(node: Node) -> bool:
     return _drawing(dtypes=_SUMMED - _REAL)(node) and count < 1 << 27
 
 
+def _convolution(node: Node) -> bool:
+    """Real numbers, and borders that are not negative."""
+    return _of(_REAL)(node) and all(low >= 0 for low, _ in node.params["padding"])
+
+
 _CHECKS: dict[str, Callable[[Node], bool]] = {
     "nll_loss": _nll,
     "nll_loss_grad": _nll,
@@ -176,4 +181,6 @@ _CHECKS: dict[str, Callable[[Node], bool]] = {
     "dropout_mask": _drawing("keep", "scale"),
     "random_integers": _integers,
     "random_permutation": _permutation,
+    "convolution": _convolution,
+    "convolution_input_grad": _convolution,
 }

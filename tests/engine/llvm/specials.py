@@ -10,7 +10,7 @@ import numpy as np
 from flambeau._engine.eager import RULES
 from flambeau._engine.graph.ir import Node, Value
 from flambeau._engine.llvm.host import AVX2, SSE2, detect
-from flambeau._engine.llvm.special import emit, tasks, work
+from flambeau._engine.llvm.special import emit, scratch_bytes, tasks, work
 from flambeau._engine.loops.special import special, supports
 from flambeau._engine.runtime.native import Code, compile_text
 
@@ -52,15 +52,18 @@ class Fault(Exception):
     """A kernel returned a fault's code."""
 
 
-def call(kernel, function, arrays, numbers=(), pieces=2):
+def call(kernel, function, arrays, numbers=(), pieces=2, host=HOSTS[0]):
     """Run a kernel on arrays, its tasks in pieces from the last to the first."""
-    pointers = (ctypes.c_void_p * len(arrays))(*[a.ctypes.data for a in arrays])
+    scratch = np.full(scratch_bytes(kernel, host) + 64, 0xFF, np.uint8)  # floats of NaN
+    addresses = [a.ctypes.data for a in (*arrays, scratch)]
+    pointers = (ctypes.c_void_p * len(addresses))(*addresses)
     vector = (ctypes.c_double * max(len(numbers), 1))(*numbers)
-    count = tasks(kernel, HOSTS[0])
+    count = tasks(kernel, host)
     assert isinstance(work(kernel), int)
     ends = sorted({count * k // pieces for k in range(pieces + 1)})
     for begin, end in reversed(list(zip(ends[:-1], ends[1:]))):
         code = function(pointers, vector, begin, end)
+        assert (scratch[-64:] == 0xFF).all(), "out of scratch memory"
         if code:
             raise Fault(code)
 
@@ -82,7 +85,8 @@ def run(name, *operands, host=HOSTS[0], results=None, pieces=2, in_place=False, 
     if in_place:
         outputs[0][1][...] = arrays[0]
         arrays[0] = outputs[0][1]
-    call(kernel, compiled(kernel, host), [*arrays, *(o for _, o in outputs)], pieces=pieces)
+    arrays += [inner for _, inner in outputs]
+    call(kernel, compiled(kernel, host), arrays, pieces=pieces, host=host)
     for whole, inner in outputs:
         size = inner.nbytes
         assert (whole[:64] == 0xAB).all() and (whole[64 + size :] == 0xAB).all(), "out of bounds"

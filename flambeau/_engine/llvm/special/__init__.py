@@ -10,11 +10,11 @@ import llvmlite.ir as ir
 
 from ...loops.kernel import Special
 from ..host import Host
-from . import draws, lookups, moves, scans, scatters
+from . import convolution, draws, lookups, moves, scans, scatters
 from .table import KERNELS
 from .writer import Writer
 
-__all__ = ["emit", "tasks", "work"]
+__all__ = ["emit", "scratch_bytes", "tasks", "work"]
 
 
 def emit(module: ir.Module, kernel: Special, name: str, host: Host) -> ir.Function:
@@ -32,3 +32,8 @@ def tasks(kernel: Special, host: Host) -> int:
 def work(kernel: Special) -> int:
     """About how many nanoseconds one core takes."""
     return KERNELS[kernel.name].work(kernel)
+
+
+def scratch_bytes(kernel: Special, host: Host) -> int:
+    """How much memory of its own each thread needs; its address follows the arguments'."""
+    return KERNELS[kernel.name].scratch(kernel, host)

@@ -9,7 +9,7 @@ from typing import Any
 import llvmlite.ir as ir
 
 from ..host import Host
-from ..types import DOUBLE, FLOAT, I64
+from ..types import DOUBLE, FLOAT, I32, I64
 
 Index = Any  # of an element: an LLVM value or a Python int
 
@@ -39,10 +39,11 @@ class Code:
 
     def fused(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """a * b + c, rounded once, on any host."""
-        vector = isinstance(a.type, ir.VectorType)
-        scalar = a.type.element if vector else a.type
-        name = f"v{a.type.count}" if vector else ""
-        return self.intrinsic(f"llvm.fma.{name}{scalar.intrinsic_name}", a.type, a, b, c)
+        return self.intrinsic(f"llvm.fma.{_mangled(a.type)}", a.type, a, b, c)
+
+    def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """a * b + c: rounded once where the host can."""
+        return self.intrinsic(f"llvm.fmuladd.{_mangled(a.type)}", a.type, a, b, c)
 
     def memory(self, type_: ir.Type, count: int) -> ir.Value:
         """Room on the stack for `count` values."""
@@ -206,6 +207,22 @@ def full(type_: ir.Type, value: Any) -> ir.Value:
 
 def _plain(type_: ir.Type, value: Any) -> Any:
     return int(value) if isinstance(type_, ir.IntType) else float(value)
+
+
+def spread(code: Code, value: ir.Value, lanes: int) -> ir.Value:
+    """A scalar in every lane."""
+    if lanes == 1:
+        return value
+    type_ = ir.VectorType(value.type, lanes)
+    first = code.builder.insert_element(ir.Constant(type_, ir.Undefined), value, I32(0))
+    zeros = ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
+    return code.builder.shuffle_vector(first, first, zeros)
+
+
+def _mangled(type_: ir.Type) -> str:
+    if isinstance(type_, ir.VectorType):
+        return f"v{type_.count}{type_.element.intrinsic_name}"
+    return type_.intrinsic_name
 
 
 def _bytes(type_: ir.Type) -> int:

@@ -15,7 +15,7 @@ import llvmlite.ir as ir
 import numpy as np
 
 from ..types import DOUBLE, FLOAT, I32, I64
-from .code import Index, full, i64, many
+from .code import Index, full, i64, many, spread
 from .table import by_elements, one, register
 from .twister import draw_words
 from .writer import Writer, element_type
@@ -58,17 +58,6 @@ def _low(w: Writer, bits: ir.Value, mask: int) -> ir.Value:
     return w.builder.and_(bits, full(bits.type, mask))
 
 
-def _spread(w: Writer, value: ir.Value, lanes: int) -> ir.Value:
-    """A scalar in every lane."""
-    if lanes == 1:
-        return value
-    type_ = ir.VectorType(value.type, lanes)
-    first = w.builder.insert_element(ir.Constant(type_, ir.Undefined), value, I32(0))
-    return w.builder.shuffle_vector(
-        first, first, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
-    )
-
-
 # --- zeros and ones ------------------------------------------------------------------------
 
 
@@ -94,8 +83,8 @@ def _bernoulli(w: Writer) -> None:
         scale = w.element(1, w.params["scale"] if dropout else 1)
 
     def make(at: Index, bits: ir.Value, lanes: int) -> None:
-        below = b.icmp_unsigned("<", _low(w, bits, _LOW_53), _spread(w, limit, lanes))
-        w.store(1, at, b.select(below, _spread(w, scale, lanes), full(many(real, lanes), 0)))
+        below = b.icmp_unsigned("<", _low(w, bits, _LOW_53), spread(w, limit, lanes))
+        w.store(1, at, b.select(below, spread(w, scale, lanes), full(many(real, lanes), 0)))
 
     _each(w, 2, make)
 

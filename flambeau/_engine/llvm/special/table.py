@@ -21,26 +21,28 @@ class Kind:
     emit: Callable[[Writer], None]
     tasks: Tasks
     work: Work
+    scratch: Tasks
 
 
 KERNELS: dict[str, Kind] = {}
 
 
 def register(
-    *names: str, tasks: Tasks, work: Work | None = None
+    *names: str, tasks: Tasks, work: Work | None = None, scratch: Tasks | None = None
 ) -> Callable[[Callable[[Writer], None]], Callable[[Writer], None]]:
     """Decorator: the function writes the kernels of these primitives.
 
     Args:
         tasks: how many pieces of work there are.
         work: about how many nanoseconds a kernel takes; by the size of its arguments if None.
+        scratch: bytes of memory that each thread needs; none if None.
     """
 
     def add(emit: Callable[[Writer], None]) -> Callable[[Writer], None]:
         for name in names:
             if name in KERNELS:
                 raise ValueError(f"two kernels for {name}")
-            KERNELS[name] = Kind(emit, tasks, work or by_elements())
+            KERNELS[name] = Kind(emit, tasks, work or by_elements(), scratch or none)
         return emit
 
     return add
@@ -49,6 +51,11 @@ def register(
 def one(kernel: Special, host: Host) -> int:
     """A kernel that is not divided."""
     return 1
+
+
+def none(kernel: Special, host: Host) -> int:
+    """A kernel without scratch memory."""
+    return 0
 
 
 def by_elements(each: float = 0.5) -> Work:

@@ -47,6 +47,7 @@ class Writer(Code):
         self.shapes = [shape for _, shape, _ in kernel.arguments]
         self.strides = [strides for _, _, strides in kernel.arguments]
         arguments, self._numbers, self.begin, self.end = self.function.args
+        self._arguments = arguments
         for pointer in (arguments, self._numbers):
             pointer.add_attribute("noalias")
         self.pointers = [
@@ -55,6 +56,11 @@ class Writer(Code):
             )
             for k in range(len(kernel.arguments))
         ]
+
+    def scratch(self) -> ir.Value:
+        """The thread's scratch memory: one pointer more than there are arguments."""
+        place = self.at(self._arguments, len(self.dtypes), POINTER)
+        return self.builder.load(place, typ=POINTER)
 
     def finish(self) -> ir.Function:
         """Return 0; the function is complete."""
