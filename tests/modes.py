@@ -17,7 +17,7 @@ def mode(name: str) -> Iterator[None]:
     if JIT is None:
         yield
         return
-    before = JIT.mode()
+    before = JIT.get_mode()
     JIT.set_mode(name)
     try:
         yield

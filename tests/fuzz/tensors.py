@@ -47,7 +47,8 @@ def _read(random: Random, machine: Machine) -> str:
     return random.choice([
         f"log({name})", f"keep({name})", f"log({name}.sum().item())", f"log({name}.shape)",
         f"keep({name}.detach())", f"log(str({name}.dtype), {name}.requires_grad)",
-        f"log({name}.detach().numpy())", f"log({name}.grad)", f"log({name}._version)",
+        f"log({name}.detach().numpy())", f"log({name}.grad)",
+        f"log({{'version': {name}._version}})",
     ])  # fmt: skip
 
 

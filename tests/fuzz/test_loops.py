@@ -1,0 +1,44 @@
+"""Random loops give in every mode what they give in eager mode."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.modes import MODES
+
+from .jit_against_eager import disagreement, make
+from .loops import Line, Loop, difference, run
+
+COUNT, CHUNK = 240, 20
+
+
+@pytest.mark.skipif(len(MODES) == 1, reason="nothing to compare with yet")
+@pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
+def test_every_mode_agrees(first):
+    for seed in range(first, first + CHUNK):
+        loop = make(seed)
+        found = disagreement(loop)
+        assert not found, f"seed {seed}: {found}\n{loop.script()}"
+
+
+def test_a_difference_is_seen():
+    import flambeau
+
+    loop = Loop(("x = torch.ones(2)",), (Line("x = x * 1.5"), Line("log(x)", "i == 3")))
+    other = Loop(("x = torch.ones(2)",), (Line("x = x * 1.501"), Line("log(x)", "i == 3")))
+    assert not difference(run(loop, flambeau), run(loop, flambeau), 1e-4)
+    assert difference(run(loop, flambeau), run(other, flambeau), 1e-4)
+    assert not difference(run(loop, flambeau), run(other, flambeau), 1e-1)
+
+
+def test_errors_are_results():
+    import flambeau
+
+    lines = (Line("torch.ones(2) + torch.ones(3)", "i == 1"), Line("raise Interrupt", "i == 2"))
+    errors = [entry[0]["error"] for entry in run(Loop((), lines, steps=4), flambeau)[:2]]
+    assert errors == ["RuntimeError", "Interrupt"]
+
+
+def test_the_same_seed_makes_the_same_program():
+    for seed in range(8):
+        assert make(seed).script() == make(seed).script()
