@@ -71,11 +71,11 @@ def _loop_over_tasks(
 ) -> None:
     arguments, numbers, begin, end = made.args
     tiling = plan(kernel, host)
+    product: DotProduct | OuterProduct
     if isinstance(tiling, DotTiling):
         product = DotProduct(made.module, kernel, name, host, tiling)
     else:
         product = OuterProduct(made.module, kernel, name, host, tiling)
-    forms = product.forms()
     scratch = _align(builder, load_argument(builder, arguments, count))
     shared = tiling.column_parts.parts == 1 and not any(kernel.b.strides[:-2])
 
@@ -95,7 +95,7 @@ def _loop_over_tasks(
         which = number(0) if shared else block
         fresh = builder.icmp_signed("!=", which, packed[0])
         context = (arguments, numbers, *batch)
-        product.task(builder, context, operands, scratch, (row_part, column_part), forms, fresh)
+        product.task(builder, context, operands, scratch, (row_part, column_part), fresh)
         return [which]
 
     counted(builder, begin, end, task, [number(-1)])

@@ -70,11 +70,16 @@ class DotProduct:
         self.tiling = tiling
         self.rank = len(kernel.batch)
         self.lanes = host.lanes(KINDS[kernel.dtype].itemsize)
+        self.forms = {
+            (height, width): self._form(height, width)
+            for height, _ in tiling.rows.sizes()
+            for width, _ in tiling.columns.sizes()
+        }
 
     def task(
         self, builder: ir.IRBuilder, context: Sequence[ir.Value],
         operands: tuple[ir.Value, ir.Value], scratch: ir.Value, place: tuple[ir.Value, ir.Value],
-        forms: dict[tuple[int, int], ir.Function], fresh: ir.Value,
+        fresh: ir.Value,
     ) -> None:  # fmt: skip
         """One block of C: as `OuterProduct.task`, but nothing is ever packed."""
         tiling, kernel = self.tiling, self.kernel
@@ -89,7 +94,7 @@ class DotProduct:
                 offset = times(builder, row, kernel.a.strides[-2])
                 here_a = at(builder, a, offset, kernel.a.dtype)
                 call = [*context, here_a, here_b, scratch, row, column]
-                builder.call(forms[height, width], call)
+                builder.call(self.forms[height, width], call)
 
             self._tiles(builder, tiling.rows.sizes(), rows, row_tile)
 
@@ -111,14 +116,6 @@ class DotProduct:
                 one,
             )  # fmt: skip
             done += count
-
-    def forms(self) -> dict[tuple[int, int], ir.Function]:
-        """A function for each size of tile."""
-        return {
-            (height, width): self._form(height, width)
-            for height, _ in self.tiling.rows.sizes()
-            for width, _ in self.tiling.columns.sizes()
-        }
 
     def _form(self, height: int, width: int) -> ir.Function:
         types = [POINTER, POINTER, *[I64] * self.rank, POINTER, POINTER, POINTER, I64, I64]

@@ -27,8 +27,6 @@ from .host import Host
 from .types import I1, I64, POINTER
 from .vector import Vectors
 
-Strips = list[tuple[int, int, ir.Function]]
-
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
@@ -76,17 +74,17 @@ class OuterProduct:
         # the last panel has code of its own where it is narrower
         self.rank = len(kernel.batch)
         self.finishers: dict[bool, ir.Function] = {}
+        # (height, how many tiles have it, their function), for each height of tile
+        self.strips: list[tuple[int, int, ir.Function]] = [
+            (height, tiles, self.strip(height)) for height, tiles in tiling.rows.sizes()
+        ]
 
     # -- a task --------------------------------------------------------------------------
-
-    def forms(self) -> Strips:
-        """(height, how many tiles have it, their function), for each height of tile."""
-        return [(height, tiles, self.strip(height)) for height, tiles in self.tiling.rows.sizes()]
 
     def task(
         self, builder: ir.IRBuilder, context: Sequence[ir.Value],
         operands: tuple[ir.Value, ir.Value], scratch: ir.Value, place: tuple[ir.Value, ir.Value],
-        forms: Strips, fresh: ir.Value,
+        fresh: ir.Value,
     ) -> None:  # fmt: skip
         """One block of C.
 
@@ -99,12 +97,12 @@ class OuterProduct:
         panels = part(builder, place[1], self.tiling.column_parts)
 
         def one_block(step: ir.Value, _: Values) -> None:
-            self._block(builder, context, scratch, forms, operands, step, panels, tiles, fresh)
+            self._block(builder, context, scratch, operands, step, panels, tiles, fresh)
 
         counted(builder, number(0), number(self.tiling.blocks), one_block)
 
     def _block(
-        self, builder: ir.IRBuilder, context: Sequence[ir.Value], scratch: ir.Value, strips: Strips,
+        self, builder: ir.IRBuilder, context: Sequence[ir.Value], scratch: ir.Value,
         operands: tuple[ir.Value, ir.Value], step: ir.Value, panels: tuple[ir.Value, ir.Value],
         tiles: tuple[ir.Value, ir.Value], fresh: ir.Value,
     ) -> None:  # fmt: skip
@@ -124,7 +122,7 @@ class OuterProduct:
         first = builder.icmp_signed("==", step, number(0))
         last = builder.icmp_signed("==", step, number(tiling.blocks - 1))
         done = 0
-        for height, count, strip in strips:
+        for height, count, strip in self.strips:
 
             def one_tile(tile: ir.Value, _: Values, height=height, done=done, strip=strip):
                 row = times(builder, tile, height)
@@ -150,6 +148,7 @@ class OuterProduct:
         panels: tuple[ir.Value, ir.Value], length: ir.Value, fresh: ir.Value,
     ) -> ir.Value:  # fmt: skip
         access, dtype, tiling = self.kernel.b, self.kernel.dtype, self.tiling
+        strides = access.strides[-2], access.strides[-1]
 
         def pack(columns: list[Column], low: ir.Value, high: ir.Value) -> None:
             def panel(index: ir.Value, _: Values) -> None:
@@ -158,10 +157,8 @@ class OuterProduct:
                 place = times(builder, builder.sub(index, panels[0]), self.scratch.panel)
                 packer = Packer(builder, self.host, access.dtype, dtype)
                 shape = (columns[-1].start + columns[-1].active, _width(columns))
-                packer.group(
-                    source, at(builder, scratch, place, dtype), shape, access.strides[-2:],
-                    length, self.shortest,
-                )  # fmt: skip
+                target = at(builder, scratch, place, dtype)
+                packer.group(source, target, shape, strides, length, self.shortest)
 
             counted(builder, low, high, panel)
 
@@ -276,7 +273,7 @@ class OuterProduct:
         made, builder = function(self.module, self.host, name, types)
         arguments, numbers, *batch = made.args[: 2 + self.rank]
         results, height, row, column = made.args[2 + self.rank :]
-        columns = self.edge if edge else self.full
+        columns = self.edge if edge and self.edge else self.full
         across = self.tiling.width * self.tiling.lanes
         site = Site(self.kernel, self.host, builder, arguments, numbers, (batch, row, column))
         site.prepare(columns)
