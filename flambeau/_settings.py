@@ -1,18 +1,18 @@
 """Process-wide settings of PyTorch's top level.
 
-Where a setting has nothing to act on here (threads of ATen, TF32, denormals), it is remembered and
-read back, so that programs which set it run; each docstring says so.
+Where a setting has nothing to act on here (threads between ops, TF32, denormals), it is remembered
+and read back, so that programs which set it run; each docstring says so.
 """
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ._engine.autograd.mode import mode, set_detect_anomaly
 from ._engine.base import defaults, devices, dtypes
+from ._engine.runtime import threads
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "compile", "compiled_with_cxx11_abi",
@@ -29,7 +29,6 @@ __all__ = [
 class _State:
     """What was last set."""
 
-    threads: int | None = None
     interop_threads: int | None = None
     matmul_precision = "highest"
     deterministic = False
@@ -66,33 +65,29 @@ def set_default_tensor_type(t: Any, /) -> None:
 
 
 def get_num_threads() -> int:
-    """The number of threads last set; at first, the processors this process may use."""
-    if _State.threads is None:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else (os.cpu_count() or 1)
-        )
-    return _State.threads
+    """The number of threads last set; at first, what the environment says (FLAMBEAU_NUM_THREADS,
+    OMP_NUM_THREADS), else the processors this process may use."""
+    return threads.get_num_threads()
 
 
-def set_num_threads(threads: int, /) -> None:
-    """Set the number of threads of matrix products, where threadpoolctl can tell NumPy's BLAS.
+def set_num_threads(number: int, /) -> None:
+    """Set the number of threads of compiled programs, and of NumPy's matrix products where
+    threadpoolctl can tell its BLAS.
 
     Raises:
         TypeError: not an integer.
         RuntimeError: not positive.
     """
-    if isinstance(threads, bool) or not isinstance(threads, int):
-        raise TypeError(f"set_num_threads expects an int, but got {type(threads).__name__}")
-    if threads < 1:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"set_num_threads expects an int, but got {type(number).__name__}")
+    if number < 1:
         raise RuntimeError("set_num_threads expects a positive integer")
-    _State.threads = threads
+    threads.set_num_threads(number)
     try:
         import threadpoolctl  # type: ignore[import-not-found]
     except ImportError:
         return
-    threadpoolctl.threadpool_limits(threads)
+    threadpoolctl.threadpool_limits(number)
 
 
 def get_num_interop_threads() -> int:
