@@ -183,4 +183,5 @@ _CHECKS: dict[str, Callable[[Node], bool]] = {
     "random_permutation": _permutation,
     "convolution": _convolution,
     "convolution_input_grad": _convolution,
+    "convolution_weight_grad": _convolution,
 }

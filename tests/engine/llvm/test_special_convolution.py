@@ -46,6 +46,7 @@ def test_convolution_and_gradients(case):
         options = {**how, "tolerance": 1e-4 if dtype == "float32" else 1e-11, "host": host}
         compare("convolution", a, weight, **options)
         compare("convolution_input_grad", g, weight, size=size, **options)
+        compare("convolution_weight_grad", a, g, kernel=kernel, **options)
 
 
 @pytest.mark.parametrize("case", [0, 2, 5, 8])
@@ -60,3 +61,4 @@ def test_strips_of_large_images(case):
         options = {**how, "tolerance": 1e-4, "host": replace(HOSTS[0], l2=l2)}
         compare("convolution", a, weight, **options)
         compare("convolution_input_grad", g, weight, size=size, **options)
+        compare("convolution_weight_grad", a, g, kernel=kernel, **options)

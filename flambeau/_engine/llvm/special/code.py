@@ -101,6 +101,11 @@ class Code:
         a, b = i64(a), i64(b)
         return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
 
+    def greater(self, a: Index, b: Index) -> ir.Value:
+        """The larger one of two positions."""
+        a, b = i64(a), i64(b)
+        return self.builder.select(self.builder.icmp_signed(">", a, b), a, b)
+
     def dot(self, indices: Sequence[Index], strides: Sequence[int]) -> Index:
         """The sum of index times stride."""
         total: Index = 0

@@ -175,7 +175,7 @@ def backward_jobs(source: Source, found: Sequence[Window], strides: Sequence[int
 
 def fill_planes(
     w: Writer, source: Source, memory: ir.Value, target: Index, start: Index, first: Index,
-    channels: int, pitches: tuple[int, int],
+    channels: int, pitches: tuple[int, int], limit: int | None = None,
 ) -> None:  # fmt: skip
     """Copy a sample's channels into planes whose borders are zeros already.
 
@@ -184,6 +184,7 @@ def fill_planes(
         start: where the first channel is, in elements of the argument.
         first: the first dimension's elements begin with this one, of all that a plane would have.
         pitches: from channel to channel and from phase to phase.
+        limit: how many elements of the first dimension to copy; None for all.
     """
     strides = w.strides[source.argument]
     for number, phase in enumerate(source.phases):
@@ -192,7 +193,7 @@ def fill_planes(
             continue
         moved = [r - origin for r, origin in zip(phase, source.origins, strict=True)]
         whole = isinstance(first, int) and first == 0
-        rows = ranges[0] if whole else (0, source.extent[0])
+        rows = ranges[0] if whole else (0, limit or source.extent[0])
         with w.loop(0, channels) as channel, w.loop(*rows) as row:
             index = w.add(w.mul(w.add(row, first), source.steps[0]), moved[0])
             read = w.add(start, w.add(w.mul(channel, strides[1]), w.mul(index, strides[2])))
