@@ -64,7 +64,7 @@ class Assembly:
             strides = value.strides or contiguous_strides(value.shape)
             reach = 1 + sum((n - 1) * s for n, s in zip(value.shape, strides, strict=True))
             number = self._buffer(INPUT, reach * value.dtype.itemsize, position=position)
-            self.places[value] = Place(number, 0, strides)
+            self.places[value] = Place(number, 0, strides, value.strides is None)
             self._input_of[number] = value
         for position, output in enumerate(graph.outputs):
             kind = STATIC if output.static else OUTPUT
@@ -98,7 +98,8 @@ class Assembly:
         else:
             array = np.ascontiguousarray(RULES[node.name](**node.params))
             strides = contiguous_strides(value.shape)
-        return Place(self._buffer(CONSTANT, array.nbytes, array=array), 0, strides)
+        number = self._buffer(CONSTANT, array.nbytes, array=array)
+        return Place(number, 0, strides, node.name != "full")
 
     def _object(self, generator: Any) -> int:
         number = self._objects.get(id(generator))

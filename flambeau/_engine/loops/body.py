@@ -16,21 +16,34 @@ from ..graph.ir import Node, Number, Value
 from .classify import BOOL, computed_in, operand_dtype, weak_number
 from .flow import Flow, Misfit, along
 from .indexing import (
-    Index, Map, NeedSplit, Unmappable, broadcast_map, flipped, strided_index,
+    Flat, Index, Map, Unmappable, broadcast_map, flipped, strided_index,
 )  # fmt: skip
 from .kernel import Access, Instruction
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Memory of a value: a buffer, and where in it, in elements."""
+    """Memory of a value: a buffer, and where in it, in elements.
+
+    Attributes:
+        solid: whether the elements lie one after the other.
+    """
 
     buffer: int
     offset: int
     strides: tuple[int, ...]
+    solid: bool = True
 
     def at(self, indices: Map, rank: int) -> Index:
-        """The position that is read at these indices."""
+        """The position that is read at these indices.
+
+        Raises:
+            Misfit: they are a position in row-major order, which this memory has not.
+        """
+        if isinstance(indices, Flat):
+            if not self.solid:
+                raise Misfit(indices.node, 0)
+            return Index(indices.at.offset + self.offset, indices.at.steps)
         found = strided_index(indices, self.strides, rank)
         return Index(found.offset + self.offset, found.steps)
 
@@ -44,18 +57,18 @@ class Writer:
     """Instructions under construction.
 
     Attributes:
-        fixed: whether the space's dimensions may not be divided: a node that would need it is a
-            Misfit then.
         lines: (name, operands, dtype, detail); the detail of a "load" is (buffer, Index), of a
             "position" an Index: a row-major position as an int64.
+        asked_by: the node that each line was written for first.
     """
 
-    def __init__(self, flow: Flow, space: tuple[int, ...], leaf: Leaf, fixed: bool = False):
-        self.fixed = fixed
+    def __init__(self, flow: Flow, space: tuple[int, ...], leaf: Leaf):
         self.flow = flow
         self.space = space
         self.leaf = leaf
         self.lines: list[tuple[str, tuple[int, ...], str, Any]] = []
+        self.asked_by: list[Node | None] = []
+        self._computing: Node | None = None
         self._known: dict[Any, int] = {}
         self._memo: dict[tuple[Value, Map], int] = {}
 
@@ -67,6 +80,7 @@ class Writer:
         if found is None:
             found = self._known[key] = len(self.lines)
             self.lines.append(line)
+            self.asked_by.append(self._computing)
         return found
 
     def load(self, place: Place, value: Value, indices: Map) -> int:
@@ -87,17 +101,18 @@ class Writer:
         return found
 
     def _attempt(self, value: Value, indices: Map) -> int:
+        before, self._computing = self._computing, self.flow.maker[value][0]
         try:
             return self.compute(value, indices)
-        except NeedSplit:
-            if not self.fixed:
-                raise
-            raise Misfit(self.flow.maker[value][0], None) from None
         except Unmappable:
             raise Misfit(self.flow.maker[value][0], None) from None
+        finally:
+            self._computing = before
 
     def compute(self, value: Value, indices: Map) -> int:
         """The instructions of an elementwise node."""
+        if isinstance(indices, Flat):
+            raise Misfit(indices.node, 0)
         node, _ = self.flow.maker[value]
         name = node.name
         if name == "full":
@@ -179,14 +194,14 @@ class Writer:
         found = self.put("add", (found, self.constant(float(start), "float64")), "float64")
         return self.rounded(found, dtype)
 
-    def indices_of(self) -> list[Index]:
-        """All positions that the instructions read."""
+    def indices_of(self) -> list[tuple[Index, Node | None]]:
+        """All positions that the instructions read, and for which node."""
         out = []
-        for name, _, _, detail in self.lines:
+        for (name, _, _, detail), node in zip(self.lines, self.asked_by, strict=True):
             if name == "load":
-                out.append(detail[1])
+                out.append((detail[1], node))
             elif name == "position":
-                out.append(detail)
+                out.append((detail, node))
         return out
 
 
@@ -204,17 +219,21 @@ class Frame:
         self.arguments: dict[int, int] = {}
         self.lowest: dict[int, int] = {}
 
-    def note(self, buffer: int, offset: int) -> None:
+    def note(self, buffer: int, at: Index) -> None:
         """Take up a buffer as an argument."""
         self.arguments.setdefault(buffer, len(self.arguments))
-        self.lowest[buffer] = min(self.lowest.get(buffer, offset), offset)
+        low = at.offset
+        for step, size in zip(at.steps, self.space):
+            if step < 0:
+                low += step * (size - 1)
+        self.lowest[buffer] = min(self.lowest.get(buffer, low), low)
 
     def strides(self, at: Index) -> tuple[int, ...]:
         """Steps by the kernel's dimensions."""
         return tuple(at.steps[run[-1]] if run else 0 for run in self.runs)
 
     def access(self, buffer: int, at: Index, dtype: str) -> Access:
-        """An access by argument; the argument begins at the buffer's lowest offset read."""
+        """An access by argument; the argument begins at the lowest element that is touched."""
         argument = self.arguments[buffer]
         return Access(argument, dtype, self.strides(at), at.offset - self.lowest[buffer])
 
@@ -223,7 +242,7 @@ def note_all(frame: Frame, writer: Writer) -> None:
     """Take up all the buffers that a writer loads from."""
     for name, _, _, detail in writer.lines:
         if name == "load":
-            frame.note(detail[0], detail[1].offset)
+            frame.note(detail[0], detail[1])
 
 
 def finish(writer: Writer, frame: Frame) -> tuple[tuple[Instruction, ...], list[int]]:

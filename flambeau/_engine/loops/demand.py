@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..graph.ir import Node, Value, values_of
 from .classify import CALL, ELEMENT, EXPENSIVE, PRODUCT
-from .flow import Flow
+from .flow import Flow, count
 from .fuse import LOOP, Cluster, Fusion, domain_of
 
 CHEAP = 3  # operations that are repeated rather than stored
@@ -43,14 +43,17 @@ class Demand:
     # --- floats ----------------------------------------------------------------------------
 
     def _sink_heavy_floats(self) -> None:
-        """Floats that several clusters want and that cost much become clusters."""
+        """Floats that several clusters want become clusters, where it takes much arithmetic or
+        more than one load to compute them."""
         flow, fusion = self.flow, self.fusion
         floats = [
             node
             for node in flow.graph.nodes
             if flow.kind[node] == ELEMENT and fusion.home_of(node.outputs[0]) is None
         ]
+        leaves: dict[Value, set[Value]] = {}
         for node in floats:
+            leaves[node.outputs[0]] = self._leaves(node, leaves)
             weight = HEAVY if node.name in EXPENSIVE else 1
             for value in values_of(node.inputs):
                 weight += self._weights.get(flow.path(value)[0], 0)
@@ -72,8 +75,20 @@ class Demand:
                 if len(users) > 1:
                     break
             wanted[out] = users
-            if len(users) > 1 and self._weights[out] >= HEAVY:
+            if len(users) > 1 and (self._weights[out] >= HEAVY or len(leaves[out]) > 1):
                 self._sink(node)
+
+    def _leaves(self, node: Node, leaves: dict[Value, set[Value]]) -> set[Value]:
+        """What a float loads, as large as itself: at most two of it."""
+        out: set[Value] = set()
+        size = count(node.outputs[0].shape)
+        for value in values_of(node.inputs):
+            base, _ = self.flow.path(value)
+            if base not in self.flow.constants and count(base.shape) >= size:
+                out |= leaves.get(base, {base})
+                if len(out) > 1:
+                    break
+        return out
 
     def _sink(self, node: Node) -> None:
         fusion = self.fusion

@@ -11,7 +11,9 @@ from ..base.shapes import contiguous_strides
 from ..graph.ir import Graph, Node, Number, Value, values_of
 from .capabilities import Capabilities
 from .classify import CALL, ELEMENT, PRODUCT, REDUCE, VIEW, classify
-from .indexing import Index, Map, NeedSplit, Unmappable, split_dim, through, unravelled
+from .indexing import (
+    Flat, Index, Map, NeedSplit, Unmappable, flat_through, split_dim, through, unravelled,
+)  # fmt: skip
 
 CONSTANT_ELEMENTS = 1 << 14  # longer ranges are computed at each run
 
@@ -29,7 +31,7 @@ class Flow:
         constants: values that are known now: uniform ones, short ranges, arrays.
     """
 
-    def __init__(self, graph: Graph, capabilities: Capabilities, called: set[Node]):
+    def __init__(self, graph: Graph, capabilities: Capabilities, called: set[Value]):
         self.graph = graph
         self.maker: dict[Value, tuple[Node, int]] = {}
         self.kind: dict[Node, str] = {}
@@ -38,7 +40,8 @@ class Flow:
         self.constants: set[Value] = set()
         self._paths: dict[Value, tuple[Value, Path]] = {}
         for node in graph.nodes:
-            self.kind[node] = CALL if node in called else classify(node, capabilities)
+            forced = bool(node.outputs) and node.outputs[0] in called
+            self.kind[node] = CALL if forced else classify(node, capabilities)
             for number, value in enumerate(node.outputs):
                 self.maker[value] = (node, number)
         for node in graph.nodes:
@@ -105,13 +108,18 @@ def along(path: Path, indices: Map, space: Sequence[int]) -> Map:
 
     Raises:
         NeedSplit: in a finer space it can be said.
-        Misfit: it cannot; the view's operand has to be copied.
+        Misfit: it cannot, not even as a position in memory; the view's operand has to be copied.
     """
-    for node, number in path:
+    for place, (node, number) in enumerate(path):
         try:
+            if isinstance(indices, Flat):
+                raise Unmappable(node.name)
             indices = through(node, number, indices, space)
         except Unmappable:
-            raise Misfit(node, 0) from None
+            flat = flat_through(node, indices, space)
+            if flat is None or any(n.name not in ("view", "alias") for n, _ in path[place + 1 :]):
+                raise Misfit(node, 0) from None
+            return Flat(flat, node)
     return indices
 
 

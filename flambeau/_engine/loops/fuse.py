@@ -116,7 +116,7 @@ class Fusion:
         clusters: in the order they were made; some have become part of others.
     """
 
-    def __init__(self, flow: Flow, barred: set[Node]):
+    def __init__(self, flow: Flow, barred: set[Value]):
         self.flow = flow
         self.barred = barred
         self.home: dict[Value, Cluster] = {}
@@ -199,13 +199,13 @@ class Fusion:
         if out in self.flow.constants:
             return
         needs = self._needs_of(node)
-        if node not in self.barred:
+        if out not in self.barred:
             joined = self._joinable(node, out, needs)
             if joined is not None:
                 cluster, row = joined
                 self._put(node, cluster, row, needs)
                 return
-        if out in self.flow.roots:
+        if out in self.flow.roots or out in self.barred:
             made = self._new(LOOP, domain_of(out.shape, ()), needs)
             self._put(node, made, False, needs)
             return
@@ -293,7 +293,7 @@ class Fusion:
                 return False
             if row and target.rows == 1:  # a lone number that may be wanted early
                 return False
-        if any(m in self.barred for m in other.nodes):
+        if any(m.outputs[0] in self.barred for m in other.nodes):
             return False
         return all(self._reads_in_place(out, x, other, row) for x in values_of(node.inputs))
 
@@ -312,7 +312,7 @@ class Fusion:
     def _reduction_home(
         self, node: Node, operand: Value, domain: Domain, needs: set[Cluster]
     ) -> Cluster | None:
-        if node in self.barred:
+        if node.outputs[0] in self.barred:
             return None
         base, _ = self.flow.path(operand)
         home = self.home_of(base)

@@ -7,7 +7,6 @@ costs nothing: whoever reads through it reads elsewhere.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -24,7 +23,19 @@ class Index(NamedTuple):
     steps: tuple[int, ...]
 
 
-Map = tuple[Index, ...]
+class Flat(NamedTuple):
+    """Where a reshape's operand is read that only one position in row-major order describes.
+
+    Attributes:
+        at: that position.
+        node: the reshape, whose operand has to lie in memory in that order.
+    """
+
+    at: Index
+    node: Node
+
+
+Map = tuple[Index, ...] | Flat
 
 
 class NeedSplit(Exception):
@@ -39,14 +50,10 @@ class Unmappable(Exception):
     """No offsets and steps say where this view's elements lie."""
 
 
-def unit_map(shape: Sequence[int]) -> Map:
-    """A value's own indices, where the space is its shape."""
-    rank = len(shape)
-    return tuple(Index(0, tuple(int(d == e) for e in range(rank))) for d in range(rank))
-
-
 def flat_index(indices: Map, shape: Sequence[int], rank: int) -> Index:
     """The row-major position in `shape` of what `indices` read."""
+    if isinstance(indices, Flat):
+        return indices.at
     return strided_index(indices, contiguous_strides(shape), rank)
 
 
@@ -120,6 +127,16 @@ def through(node: Node, number: int, indices: Map, space: Sequence[int]) -> Map:
     if rule is None:
         raise Unmappable(node.name)
     return rule(node, number, indices, space)
+
+
+def flat_through(node: Node, indices: Map, space: Sequence[int]) -> Index | None:
+    """The row-major position in the operand that is read, where the view can say that."""
+    rank = len(space)
+    if node.name in ("view", "alias"):
+        return flat_index(indices, node.outputs[0].shape, rank)
+    if node.name == "as_strided" and not isinstance(indices, Flat):
+        return _flat_as_strided(node, indices, rank)
+    return None
 
 
 def _alias(node: Node, number: int, indices: Map, space: Sequence[int]) -> Map:
@@ -247,16 +264,20 @@ def _windows(node: Node, number: int, indices: Map, space: Sequence[int]) -> Map
 
 
 def _as_strided(node: Node, number: int, indices: Map, space: Sequence[int]) -> Map:
+    flat = _flat_as_strided(node, indices, len(space))
+    if flat is None or flat.offset < 0 or any(s < 0 for s in flat.steps):
+        raise Unmappable("as_strided of memory that is not contiguous")
+    return unravelled(flat, node.inputs[0].shape, space)
+
+
+def _flat_as_strided(node: Node, indices: Map, rank: int) -> Index | None:
     shape, strides, _ = node.params["layout"]
     own = node.inputs[0].shape
     ordered = zip(own, strides, contiguous_strides(own), strict=True)
     if tuple(shape) != own or any(n > 1 and s != c for n, s, c in ordered):
-        raise Unmappable("as_strided of memory that is not contiguous")
-    flat = strided_index(indices, node.params["strides"], len(space))
-    flat = Index(flat.offset + node.params["offset"], flat.steps)
-    if flat.offset < 0 or any(s < 0 for s in flat.steps):
-        raise Unmappable("as_strided backwards")
-    return unravelled(flat, own, space)
+        return None
+    flat = strided_index(indices, node.params["strides"], rank)
+    return Index(flat.offset + node.params["offset"], flat.steps)
 
 
 def flipped(node: Node, indices: Map) -> Map:
@@ -304,8 +325,3 @@ def joined_dims(
                 continue
         runs.append([dim])
     return runs
-
-
-def prefix_products(sizes: Sequence[int]) -> list[int]:
-    """Running products, beginning with 1."""
-    return list(itertools.accumulate(sizes, lambda a, b: a * b, initial=1))

@@ -21,7 +21,7 @@ from .demand import Demand
 from .flow import Flow
 from .fuse import Fusion
 from .plan import Plan
-from .results import normalised, with_copy
+from .results import normalised, with_copies
 from .schedule import Schedule
 
 ATTEMPTS = 100
@@ -41,30 +41,56 @@ def plan_of(graph: Graph, capabilities: Capabilities | None = None) -> Plan:
 
 def lower(graph: Graph, capabilities: Capabilities) -> Plan:
     """The plan of a graph as it is, without passes before."""
-    barred: set[Node] = set()
-    called: set[Node] = set()
     graph = normalised(graph, capabilities)
-    copied = _shared_targets(graph)
+    ways = _Ways(_shared_targets(graph))
     for _ in range(ATTEMPTS):
-        flow = Flow(graph, capabilities, called)
-        fusion = Fusion(flow, barred)
+        flow = Flow(graph, capabilities, ways.called)
+        fusion = Fusion(flow, ways.barred)
         demand = Demand(flow, fusion)
-        schedule = Schedule(flow, fusion, demand, copied)
+        schedule = Schedule(flow, fusion, demand, ways.copied)
         assembly = Assembly(flow, fusion, demand, schedule, capabilities)
         plan = assembly.plan()
         if plan is not None:
             return plan
-        copied |= assembly.clashes
-        copies: list[tuple[Node, int]] = []
-        for misfit in assembly.misfits:
-            if misfit.operand is not None:
-                copies.append((misfit.node, misfit.operand))
-            elif misfit.node in barred:
-                called.add(misfit.node)
-            else:
-                barred.add(misfit.node)
-        graph = with_copy(graph, copies)
+        graph = ways.changed(graph, assembly)
     raise RuntimeError("a graph cannot be lowered: its kernels do not come to rest")
+
+
+class _Ways:
+    """How nodes that did not fit are treated from now on; they are known by their first results.
+
+    Attributes:
+        barred: in kernels of their own.
+        called: by their eager rules.
+        copied: the targets of updates that are not overwritten in place.
+    """
+
+    def __init__(self, copied: set[Value]):
+        self.barred: set[Value] = set()
+        self.called: set[Value] = set()
+        self.copied = copied
+        self._copied_operands: set[tuple[Value, int]] = set()
+
+    def changed(self, graph: Graph, assembly: Assembly) -> Graph:
+        """Learn from an attempt; returns the graph for the next one."""
+        self.copied |= assembly.clashes
+        operands: list[tuple[Node, int]] = []
+        for misfit in assembly.misfits:
+            node = misfit.node
+            own = node.outputs[0]
+            if misfit.operand is None:
+                (self.called if own in self.barred else self.barred).add(own)
+            elif (own, misfit.operand) in self._copied_operands:
+                if (node, misfit.operand) not in operands:  # a copy of it has not helped
+                    self.called.add(own)
+            else:
+                self._copied_operands.add((own, misfit.operand))
+                operands.append((node, misfit.operand))
+        if not operands:
+            return graph
+        graph, made = with_copies(graph, operands)
+        self.barred.update(made)
+        return graph
 
 
 def _shared_targets(graph: Graph) -> set[Value]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..base.shapes import contiguous_strides
-from ..graph.ir import Node, Value
+from ..graph.ir import Value
 from .body import Frame, Place, Writer, finish, note_all
 from .classify import computed_in
 from .demand import Demand
 from .flow import Flow, Misfit, along, count, domain_map, with_splits
 from .fuse import Cluster, Fusion
-from .indexing import Index, Map, NeedSplit, Unmappable, broadcast_map, flat_index
-from .kernel import Gemm
+from .indexing import Index, Map, Unmappable, broadcast_map, flat_index
+from .kernel import Access, Gemm
 from .rows import Built, InPlaceClash
 
 
@@ -79,22 +79,25 @@ class ProductKernel:
         else:
             self.batch = self.product.shape[:-2]
             self.m, self.k, self.n = a.shape[-2], a.shape[-1], b.shape[-1]
-        self.space = (*self.batch, self.m, self.n)
+        self.sizes = (*self.batch, self.m, self.n)
 
     def build(self) -> Built:
         """The kernel, and its arguments."""
-        a, b = self._operand(0), self._operand(1)
-        writer = Writer(self.flow, self.space, self._leaf, fixed=True)
+        try:
+            return with_splits(self.sizes, self._build)[2]
+        except Unmappable:
+            raise Misfit(self.cluster.nodes[-1], None) from None
+
+    def _build(self, space: tuple[int, ...], origin: list[int]) -> Built:
+        self.space, self.origin = space, origin
+        writer = Writer(self.flow, space, self._leaf)
         stores = []
         for value in self.wanted:
-            try:
-                indices = domain_map(value.shape, self.space)
-            except (NeedSplit, Unmappable):
-                raise Misfit(self.flow.maker[value][0], None) from None
+            indices = domain_map(value.shape, space)
             number = writer.read(value, indices)
             place = self.places[value]
-            stores.append((place.buffer, place.at(indices, len(self.space)), value, number))
-        return self._finished(a, b, writer, stores)
+            stores.append((place.buffer, place.at(indices, len(space)), value, number))
+        return self._finished(self._operand(0), self._operand(1), writer, stores)
 
     def _operand(self, number: int) -> tuple[int, Index, Value]:
         value = self.node.inputs[number]
@@ -136,25 +139,40 @@ class ProductKernel:
             found = writer.put("add", (found, added), computed_in(self.product.dtype).name)
         return writer.rounded(found, self.product.dtype)
 
+    def _runs(self, writer: Writer, stores: list) -> list[list[int]]:
+        """The space's dimensions joined again to the product's: batch, rows and columns."""
+        found = [*writer.indices_of()]
+        found += [(at, self.flow.maker[value][0]) for _, at, value, _ in stores]
+        runs = []
+        for dim in range(len(self.sizes)):
+            parts = [d for d, at in enumerate(self.origin) if at == dim]
+            solid = [d for d in parts if self.space[d] > 1]
+            for outer, inner in zip(solid, solid[1:]):
+                for at, node in found:
+                    if at.steps[outer] != at.steps[inner] * self.space[inner]:
+                        raise Misfit(node or self.node, None)
+            runs.append(solid or parts)
+        return runs
+
     def _finished(self, a, b, writer: Writer, stores: list) -> Built:
-        frame = Frame([[d] for d in range(len(self.space))], self.space)
+        frame = Frame(self._runs(writer, stores), self.space)
         loads = {detail for name, _, _, detail in writer.lines if name == "load"}
         for buffer, at, _, _ in stores:
             clash = any(other == buffer and there != at for other, there in loads)
             if clash or buffer in (a[0], b[0]):
                 raise InPlaceClash(buffer)
-            frame.note(buffer, at.offset)
+            frame.note(buffer, at)
         for buffer, at, _ in (a, b):
-            frame.note(buffer, at.offset)
+            frame.note(buffer, Index(at.offset, ()))
         note_all(frame, writer)
         body, where = finish(writer, frame)
         kernel = Gemm(
             self.batch, self.m, self.n, self.k, computed_in(self.product.dtype).name,
-            frame.access(a[0], a[1], a[2].dtype.name), frame.access(b[0], b[1], b[2].dtype.name),
+            *(
+                Access(frame.arguments[f], v.dtype.name, at.steps, at.offset - frame.lowest[f])
+                for f, at, v in (a, b)
+            ),
             body,
             tuple((frame.access(f, at, v.dtype.name), where[n]) for f, at, v, n in stores),
         )  # fmt: skip
         return kernel, {f: (p, frame.lowest[f]) for f, p in frame.arguments.items()}
-
-
-__all__ = ["Node", "ProductKernel", "operand_index", "own_strides"]

@@ -41,20 +41,22 @@ def copy_of(value: Value, event: int = 0) -> tuple[Node, Value]:
     return Node("copy", (value,), {"order": "C"}, (out,), event), out
 
 
-def with_copy(graph: Graph, operands: list[tuple[Node, int]]) -> Graph:
-    """The graph with some operands of some nodes copied first."""
-    if not operands:
-        return graph
-    by_node: dict[Node, set[int]] = {}
+def with_copies(
+    graph: Graph, operands: list[tuple[Node, int]]
+) -> tuple[Graph, list[Value]]:
+    """The graph with some operands of some nodes copied first, and the copies."""
+    before: dict[Node, list[int]] = {}
     for node, number in operands:
-        by_node.setdefault(node, set()).add(number)
+        before.setdefault(node, []).append(number)
+    made: list[Value] = []
     nodes: list[Node] = []
     for node in graph.nodes:
-        inputs = list(node.inputs)
-        for number in sorted(by_node.get(node, ())):
-            made, inputs[number] = copy_of(inputs[number], node.event)
-            nodes.append(made)
-        if node in by_node:
+        if node in before:
+            inputs = list(node.inputs)
+            for number in before[node]:
+                copy, inputs[number] = copy_of(inputs[number], node.event)
+                nodes.append(copy)
+                made.append(inputs[number])
             node = Node(node.name, tuple(inputs), node.params, node.outputs, node.event)
         nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))
+    return replace(graph, nodes=tuple(nodes)), made

@@ -247,7 +247,7 @@ class RowKernel:
         loads: dict[int, set[Index]] = {}
         found: list[Index] = []
         for writer in (*self.bodies, *self.rows):
-            found.extend(writer.indices_of())
+            found.extend(at for at, _ in writer.indices_of())
             for name, _, _, detail in writer.lines:
                 if name == "load":
                     loads.setdefault(detail[0], set()).add(detail[1])
@@ -267,7 +267,7 @@ class RowKernel:
         self._outer_runs = len(runs[0])
         frame = Frame([*runs[0], *runs[1]], self.space)
         for buffer, at, _, _ in stores:
-            frame.note(buffer, at.offset)
+            frame.note(buffer, at)
         for writer in (*self.bodies, *self.rows):
             note_all(frame, writer)
         return frame

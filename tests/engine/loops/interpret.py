@@ -178,13 +178,13 @@ def check_in_place(kernel: Loop) -> None:
 
 def run_stage(stage: Stage, kernel: Loop, sizes, arguments, memory, numbers, rows) -> None:
     inner = tuple(range(len(kernel.outer), len(sizes)))
-    spread = [r.reshape(*kernel.outer, *(1,) * len(inner)) for r in rows]
+    spread = [r.reshape((*kernel.outer, *(1,) * len(inner))) for r in rows]
     body = Body(sizes, arguments, memory, numbers, spread)
     values = body.run(stage.body)
     for reduction in stage.reductions:
         value = values[reduction.value]
         if reduction.kind in ("argmax", "argmin"):
-            flat = value.reshape(*kernel.outer, math.prod(kernel.inner))
+            flat = value.reshape((*kernel.outer, math.prod(kernel.inner)))
             found = getattr(np, reduction.kind)(flat, axis=-1)
         else:
             found = REDUCE[reduction.kind].reduce(value, axis=inner, dtype=value.dtype)
