@@ -28,8 +28,10 @@ MOST_ROWS = 8
 MOST_VECTORS = 6
 # Cycles to pack one element of B.
 PACK_CYCLES = 0.5
-# What one more form of tile costs (in compile time), as a share of the run's.
-FORM_COST = 0.01
+# What one more form of tile costs, for the time to compile it: so many cycles, but no more than
+# this share of the run's.
+FORM_CYCLES = 40_000
+FORM_SHARE = 0.03
 # A task is worth having if it has so many multiply-adds (some 20 us). That makes up to MANY_TASKS;
 # there are more of them, up to MOST_TASKS, where they are large.
 TASK_WORK = 1_000_000
@@ -203,8 +205,8 @@ def _map_epilogue(kernel: Gemm, access, index) -> Gemm:
     )
 
 
-def tile(m: int, vectors: int, host: Host) -> tuple[float, Split, int]:
-    """(cycles, rows, vectors): the best register tile, by a count of cycles for one step of k.
+def tile(m: int, vectors: int, k: int, host: Host) -> tuple[float, Split, int]:
+    """(cycles, rows, vectors): the best register tile, by a count of cycles.
 
     Registers hold the accumulators, one row of B and one broadcast element of A.
     """
@@ -225,15 +227,20 @@ def tile(m: int, vectors: int, host: Host) -> tuple[float, Split, int]:
             tiles * panels * _tile_cycles(height, columns)
             for height, tiles, columns, panels in forms
         )
-        cost *= 1 + FORM_COST * len(forms)
+        cost = _with_forms(cost * max(1, k), len(forms))
         if cost < best[0]:
             best = (cost, rows, width)
     return best
 
 
+def _with_forms(cycles: float, forms: int) -> float:
+    """The cost of a cut that takes `cycles`, with what its forms of tile cost."""
+    return cycles + forms * min(FORM_CYCLES, FORM_SHARE * cycles)
+
+
 def _tile_cycles(rows: int, vectors: int) -> float:
-    # multiply-adds, or loads where those take longer (two broadcasts a cycle), or the latency
-    # of one multiply-add; then what each visit costs, which favours large tiles
+    # for a step of k: multiply-adds, or loads where those take longer (two broadcasts a cycle),
+    # or the latency of one multiply-add; then what each visit costs, which favours large tiles
     cycles = max(rows * vectors, vectors + rows / 2, 4)
     return cycles + 0.4 + 0.1 * vectors + 0.05 * rows
 
@@ -264,7 +271,7 @@ def _plan_dot(kernel: Gemm, host: Host) -> tuple[float, DotTiling] | None:
                 for h, down in rows.sizes()
                 for w, across in columns.sizes()
             )
-            cost *= 1 + FORM_COST * len(rows.sizes()) * len(columns.sizes())
+            cost = _with_forms(cost, len(rows.sizes()) * len(columns.sizes()))
             if cost < best[0]:
                 best = (cost, rows, columns)
     cost, rows, columns = best
@@ -286,9 +293,8 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
     size = itemsize(kernel.dtype)
     lanes = host.lanes(size)
     vectors = -(-kernel.n // lanes)
-    cost, rows, width = tile(kernel.m, vectors, host)
+    cost, rows, width = tile(kernel.m, vectors, kernel.k, host)
     packs = _packs_b(kernel, lanes, host)
-    cost *= kernel.k
     if packs:
         cost += PACK_CYCLES * kernel.n * kernel.k
     panels = -(-vectors // width)
