@@ -31,7 +31,7 @@ _CLOCK_MONOTONIC = 1
 _LOOKS = 2000  # at the finished chunks, before the caller gives up its core at each look
 _GENERATION = 4  # bytes from the ticket to its high half, which changes with the job
 _JOB = ("KERNEL", "POINTERS", "TASKS", "CHUNK", "COUNT", "SCRATCH")  # from a record to the pool
-NAMES = ("execute", "execute_timed", "run", "run_timed", "worker", "take", "spin")
+NAMES = ("load", "execute", "execute_timed", "run", "run_timed", "worker", "take", "spin")
 
 
 def build(module: ir.Module) -> None:
@@ -219,7 +219,7 @@ def _load(module: ir.Module) -> ir.Function:
     0 where they are not lists or tuples of the right length, or hold something that is not
     exactly an array, or not exactly a float or an int; nothing has happened then.
     """
-    b, (frame, *given) = function(module, "load", I32, [POINTER] * 4, private=True)
+    b, (frame, *given) = function(module, "load", I32, [POINTER] * 4)
     pool = b.address(frame, Frame.POOL)
     refuse = b.function.append_basic_block("refuse")
     counts = (Frame.INPUT_COUNT, Frame.MADE_COUNT, Frame.NUMBER_COUNT)

@@ -48,7 +48,7 @@ class Program:
         self._code = kernels.executor_code()
         self._pool = threads.pool(self._code)
         self._fresh = [(shape, dtype) for shape, dtype, static in plan.outputs if not static]
-        self._pack = Struct(f"=QQ{plan.inputs + len(self._fresh)}Q{plan.numbers}d").pack_into
+        self._pack = Struct(f"={plan.inputs + len(self._fresh)}Q{plan.numbers}d").pack_into
         self._statics = {
             buffer.position: np.zeros(*plan.outputs[buffer.position][:2])
             for buffer in plan.buffers
@@ -105,9 +105,8 @@ class Program:
         """Whether runs add to `times` from now on."""
         run, execute = ("run_timed", "execute_timed") if on else ("run", "execute")
         item = ctypes.py_object
-        self._run = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, item, item, item)(
-            self._code[run]
-        )
+        reads = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, item, item, item)
+        self._run, self._load = reads(self._code[run]), reads(self._code["load"])
         kind = ctypes.PYFUNCTYPE if self._keeps_lock else ctypes.CFUNCTYPE
         self._execute = kind(ctypes.c_int, ctypes.c_void_p)(self._code[execute])
 
@@ -123,8 +122,10 @@ class Program:
             frame = self._frames.get() if self._exclusive else self._new_frame()
         workspace = frames.take(self._tables.workspace)
         try:
-            addresses = map(objects.data, (*inputs, *made))
-            self._pack(frame.words, _RUN, workspace.address, 0, *addresses, *numbers)
+            _BEGIN(frame.words, 8 * Frame.ARENA, workspace.address, 0)
+            if not (objects.known() and self._load(frame.address, inputs, made, numbers)):
+                addresses = map(objects.data, (*inputs, *made))
+                self._pack(frame.words, 8 * Frame.OBJECTS, *addresses, *numbers)
             with self._restored(inputs) if self._risky else _NOTHING:
                 status = self._execute(frame.address)
                 while status == Status.CALLBACK:
@@ -201,7 +202,7 @@ class Program:
         return FrameMemory(self.plan, self._tables, self._pool, self.times)
 
 
-_RUN = 8 * Frame.ARENA  # where Python's words begin
+_BEGIN = Struct("=QQ").pack_into  # ARENA and POSITION
 _NOTHING = nullcontext()
 
 
