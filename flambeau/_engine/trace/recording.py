@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..autograd.mode import mode
-from ..autograd.node import Node as TapeNode
-from ..autograd.node import PrimitiveNode
+from ..autograd.node import Node as TapeNode, PrimitiveNode
 from ..autograd.tensor import Tensor
-from . import recorder as recorders
 from ..graph.ir import Value, values_of
+from . import recorder as recorders
 from .ending import Ending, Tape, place_of, renumbered
 from .memory import Unrecordable
 from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
@@ -37,8 +36,8 @@ class Recording(Run):
         "arrays", "endings", "number_of", "recorder", "root", "slot_of", "start", "start_slot",
     )  # fmt: skip
 
-    def __init__(self, tracer: Any, root: TraceNode):
-        super().__init__(tracer, root)
+    def __init__(self, tracer: Any, root: TraceNode, key: tuple):
+        super().__init__(tracer, root, key)
         self.root = root
         self.recorder = Recorder()
         self.slot_of: dict[int, int] = {}

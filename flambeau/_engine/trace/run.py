@@ -49,12 +49,13 @@ class Run:
     """
 
     __slots__ = (
-        "cursor", "events", "fresh", "inputs", "masked", "numbers", "outputs", "parts", "settled", "shared",
+        "cursor", "events", "fresh", "inputs", "key", "masked", "numbers", "outputs", "parts", "settled", "shared",
         "slots", "steps", "tracer",
     )  # fmt: skip
 
-    def __init__(self, tracer: Any, root: TraceNode):
+    def __init__(self, tracer: Any, root: TraceNode, key: tuple):
         self.tracer = tracer
+        self.key = key
         self.cursor = root
         self.slots: list[Callable[[], Tensor | None]] = []
         self.inputs: list[Tensor] = []

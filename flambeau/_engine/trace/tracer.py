@@ -25,6 +25,7 @@ from .run import Run
 from .segment import MOST_CHILDREN, READ, STEP, TraceNode, root_node
 
 LONGEST = 4000  # events of a segment
+MOST_BEGINNINGS = 16  # ways in which segments with the same first op may begin
 LOOP = 64  # events after which a segment ends where it repeats itself
 HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
 MISSES = {"auto": 1, "force": 0}  # side exits at a place before the new way is recorded
@@ -74,17 +75,16 @@ class Tracer:
                     self.finish(run, node)
                 return result
             self.leave(run, f"{descriptor.name} did not fit")
-        if self.recording is not None:
-            if not self._repeats(descriptor):
-                return self.record(descriptor, args, kwargs)
+        if self.recording is not None and not self._repeats(descriptor):
+            return self.record(descriptor, args, kwargs)
         return self.begin(descriptor, args, kwargs)
 
     def begin(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """An event between segments."""
-        key = (descriptor.name, mode.grad)
+        key = _key(descriptor, args)
         root = self.roots.get(key)
         if root is not None and self.rested(root):
-            run = Run(self, root)
+            run = Run(self, root, key)
             node = run.follow(descriptor, args, kwargs, mode.grad)
             if node is not None:
                 self.run = run
@@ -96,8 +96,9 @@ class Tracer:
         if self.fresh_start or (self.since_start > LOOP and key == self.start_key):
             self.fresh_start, self.since_start, self.start_key = False, 0, key
             heat = self.heat[key] = self.heat.get(key, 0) + 1
-            if heat > HOT[self.hub.mode] and not mode.anomaly:
-                self.recording = Recording(self, self._root(key))
+            full = root is not None and len(root.children) >= MOST_BEGINNINGS
+            if heat > HOT[self.hub.mode] and not full and not mode.anomaly:
+                self.recording = Recording(self, self._root(key), key)
                 return self.record(descriptor, args, kwargs)
         return self.eager(descriptor, args, kwargs)
 
@@ -183,12 +184,9 @@ class Tracer:
         self.recording = None
         recording.stop()
         log.abandoned(recording)
-        key = (recording.events[0].descriptor.name, recording.events[0].grad) if (
-            recording.events
-        ) else self.start_key
-        if key is not None:
-            # each failure makes the next try later
-            self.heat[key] = -2 * abs(self.heat.get(key, 0)) - HOT[self.hub.mode] - 2
+        # each failure makes the next try later
+        key = recording.key
+        self.heat[key] = -2 * abs(self.heat.get(key, 0)) - HOT[self.hub.mode] - 2
         self.fresh_start = False
 
     # --- replay -----------------------------------------------------------------------------------
@@ -253,12 +251,12 @@ class Tracer:
         cursor = run.cursor
         cursor.misses += 1
         self.run = None
-        root = self.roots.get((run.events[0].descriptor.name, run.events[0].grad))
+        root = self.roots.get(run.key)
         log.left(run, reason)
         recording = None
         if cursor.misses > MISSES[self.hub.mode] and len(cursor.children) < MOST_CHILDREN:
             if cursor.misses <= PATIENCE and root is not None and self.hub.may_record:
-                recording = self.recording = Recording(self, root)
+                recording = self.recording = Recording(self, root, run.key)
         if root is not None and cursor.misses > PATIENCE and cursor.misses > cursor.hits:
             root.pause = min(64 * cursor.misses, 100_000)
         before = mode.grad
@@ -289,9 +287,8 @@ class Tracer:
     def touched(self, run: Run, t: Tensor, name: str) -> bool:
         """An attribute of a masked tensor is read; see `Run.touched`."""
         frame = t.__dict__
-        if self.busy and threading.get_ident() == self.thread:
-            if "_array" in frame:
-                return True
+        if self.busy and threading.get_ident() == self.thread and "_array" in frame:
+            return True
         with self.lock:
             if not is_masked(t):
                 return False
@@ -372,6 +369,15 @@ class Tracer:
         if self.recording is not None:
             self.recording.recorder.fail(reason)
             self.abandon()
+
+
+def _key(descriptor: Any, args: tuple) -> tuple:
+    """What segments that begin alike have in common."""
+    for x in args:
+        if isinstance(x, Tensor):
+            array = x.__dict__.get("_array")
+            return descriptor.name, mode.grad, None if array is None else array.shape
+    return descriptor.name, mode.grad, None
 
 
 def _ready(args: tuple) -> bool:
