@@ -15,10 +15,11 @@ import numpy as np
 
 from ..graph.ir import ProgramFault
 from ..loops.plan import ARENA, INPUT, OBJECT, OUTPUT, STATIC, Callback, Plan, Step
-from . import callbacks, frames, kernels, objects, threads
+from . import callbacks, frames, kernels, objects, statistics, threads
 from .frames import FrameMemory, Tables, Workspace
 from .hazards import at_risk
 from .layout import Frame, Status
+from .statistics import StepFacts
 
 _SHORT = 50_000  # nanoseconds of work: shorter programs keep Python's lock while they run
 _programs: WeakSet[Program] = WeakSet()
@@ -102,13 +103,23 @@ class Program:
         return self._outputs(made) if self._statics else made
 
     def profile(self, on: bool) -> None:
-        """Whether runs add to `times` from now on."""
+        """Whether runs add to `times` from now on; see `statistics` for what to make of it."""
         run, execute = ("run_timed", "execute_timed") if on else ("run", "execute")
         item = ctypes.py_object
         reads = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, item, item, item)
         self._run, self._load = reads(self._code[run]), reads(self._code["load"])
         kind = ctypes.PYFUNCTYPE if self._keeps_lock else ctypes.CFUNCTYPE
         self._execute = kind(ctypes.c_int, ctypes.c_void_p)(self._code[execute])
+
+    def describe(self) -> list[StepFacts]:
+        """The facts of each step: kind, text, bytes, operations, event."""
+        return statistics.describe(self)
+
+    def time_steps(
+        self, inputs: Sequence[np.ndarray], numbers: Sequence[float], repeats: int = 10
+    ) -> list[int]:
+        """The least nanoseconds of each step in some runs on copies of the inputs."""
+        return statistics.time_steps(self, inputs, numbers, repeats)
 
     # --- the way beside the fast one ---------------------------------------------------------
 
