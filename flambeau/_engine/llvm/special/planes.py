@@ -229,8 +229,20 @@ def _fill_row(
             value = w.load(source.argument, w.add(there, w.mul(at, jump)), lanes)
             w.write(memory, w.add(here, at), value)
 
+        def copy_even(at: Index, lanes: int) -> None:
+            if lanes == 1:
+                copy(at, 1)
+                return
+            begin = w.add(there, w.mul(at, 2))
+            pair = [w.load(source.argument, w.add(begin, k), lanes) for k in (0, lanes)]
+            w.write(memory, w.add(here, at), even_lanes(w, *pair))
+
         if jump == 1:
             w.span(low, high, size, copy)
+        elif jump == 2 and high > low:
+            # the last element is left to a copy of its own: no vector reads what is beyond it
+            w.span(low, high - 1, size, copy_even)
+            copy(high - 1, 1)
         else:
             with w.loop(low, high) as at:
                 copy(at, 1)
@@ -255,6 +267,13 @@ def table(w: Writer, numbers: Sequence[int], name: str) -> ir.Value:
     found.global_constant = True
     found.initializer = ir.Constant(type_, list(numbers))
     return found
+
+
+def even_lanes(w: Writer, first: ir.Value, second: ir.Value) -> ir.Value:
+    """Every second lane of a pair of vectors."""
+    lanes = first.type.count
+    mask = ir.Constant(ir.VectorType(I32, lanes), list(range(0, 2 * lanes, 2)))
+    return w.builder.shuffle_vector(first, second, mask)
 
 
 def summed(w: Writer, vector: ir.Value) -> ir.Value:

@@ -18,13 +18,15 @@ import llvmlite.ir as ir
 from ...loops.kernel import Special
 from ..gemm_plan import Split
 from ..host import Host
+from ..types import I64
 from .code import Index
 from .convolution import multiplications
-from .planes import Source, clear, fill_planes, forward_source, forward_taps, summed, windows
+from .planes import Source, clear, fill_planes, forward_source, forward_taps, summed, table, windows
 from .table import register
 from .writer import Writer, contiguous, element_type, itemsize
 
-_MOST_OUTPUTS = 16  # of a task
+_MOST_OUTPUTS = 32  # of a task: the more there are, the less the planes' copy weighs
+_L1 = 24 << 10  # bytes that the rows of a tile fill in the first-level cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Form:
         channels, outputs: of a group.
         parts: the outputs of a group, in tasks.
         height: outputs of a tile, at most.
-        columns: input channels of a tile, and its taps in groups (positions of taps).
+        across: input channels of a tile.
+        taps: how the taps are dealt to tiles.
     """
 
     source: Source
@@ -52,7 +55,8 @@ class Form:
     outputs: int
     parts: Split
     height: int
-    columns: tuple[int, tuple[tuple[int, ...], ...]]
+    across: int
+    taps: Split
     lanes: int
 
     @property
@@ -81,7 +85,7 @@ def _plan(kernel: Special, host: Host) -> Form:
     groups = dict(kernel.params)["groups"]
     found = windows(kernel, given[2:], shape[2:], result[2:])
     channels, outputs = shape[1], shape[0] // groups
-    parts = Split(outputs, -(-outputs // _MOST_OUTPUTS))
+    parts = Split(outputs, max(-(-outputs // _MOST_OUTPUTS), min(outputs // 8, 2), 1))
     lanes, size = host.lanes(itemsize(dtype)), itemsize(dtype)
 
     def held(rows: int) -> int:
@@ -94,31 +98,27 @@ def _plan(kernel: Special, host: Host) -> Form:
     source = forward_source(0, found, rows)
     strips = -(-found[0].places // rows)
     pieces = given[0] * strips
-    most = max(host.l2 // 2 // max(held(rows), 1), 1)
+    across, taps = _columns(prod(shape[2:]), channels, 8 if host.registers == 32 else 4)
+    # sums, a column of gradients, and a vector of a plane have registers
+    height = min((host.registers - 1) // (across * taps.large + 1), 8)
+    tile = (height + across) * source.plane * size
+    most = max(min(host.l2 // 2 // max(held(rows), 1), _L1 // tile), 1)
     together = max(n for n in range(1, min(most, pieces) + 1) if pieces % n == 0)
     gradients = Source(
         1, result[2:], (1,) * len(found), (0,) * len(found), ((0,) * len(found),), source.extent
     )
-    across, taps = _columns(prod(shape[2:]), channels, 6 if host.registers == 32 else 3)
-    # sums, a column of gradients, and a vector of a plane have registers
-    height = (host.registers - 1) // (across * len(taps[0]) + 1)
     return Form(
-        source, gradients, rows, strips, together, channels, outputs, parts, min(height, 8),
-        (across, taps), lanes,
+        source, gradients, rows, strips, together, channels, outputs, parts, height, across, taps,
+        lanes,
     )  # fmt: skip
 
 
-def _columns(taps: int, channels: int, width: int) -> tuple[int, tuple[tuple[int, ...], ...]]:
-    """(input channels of a tile, its taps in groups): about `width` columns in a tile."""
-    if 2 * taps <= width:
-        return min(width // taps, channels), (tuple(range(taps)),)
-    cut = Split(taps, -(-taps // width))
-    groups, start = [], 0
-    for size, count in cut.sizes():
-        for _ in range(count):
-            groups.append(tuple(range(start, start + size)))
-            start += size
-    return 1, tuple(groups)
+def _columns(taps: int, channels: int, most: int) -> tuple[int, Split]:
+    """Input channels of a tile, and its taps: up to `most` columns, alike in all tiles if may be."""
+    if 2 * taps <= most:
+        return min(most // taps, channels), Split(taps, 1)
+    parts = [n for n in range(1, taps + 1) if taps % n == 0 and 3 <= taps // n <= most]
+    return 1, Split(taps, parts[0] if parts else -(-taps // most))
 
 
 def _tasks(kernel: Special, host: Host) -> int:
@@ -186,24 +186,30 @@ def _all_pieces(
 
 def _tiles(w: Writer, plan: Form, memory: ir.Value, output: Index, outputs: int) -> None:
     """All tiles of a task, on what is in scratch memory."""
-    across, groups = plan.columns
     found = windows(w.kernel, w.shapes[0][2:], w.shapes[2][2:], w.shapes[1][2:])
-    taps = forward_taps(plan.source, found, plan.piece)
-    whole = plan.channels // across * across
+    offsets = table(w, forward_taps(plan.source, found, plan.piece), f"taps{outputs}")
+    whole = plan.channels // plan.across * plan.across
     for height, count, (_, row) in _runs(Split(outputs, -(-outputs // plan.height))):
         with w.loop(row, row + height * count, height) as first:
-            for low, high, step in ((0, whole, across), (whole, plan.channels, 1)):
+            for low, high, step in ((0, whole, plan.across), (whole, plan.channels, 1)):
                 if low == high:
                     continue
-                with w.loop(low, high, step) as channel:
-                    for group in groups:
-                        columns = [(c, k, taps[k]) for c in range(step) for k in group]
+                for width, groups, (_, tap) in _runs(plan.taps):
+                    with (
+                        w.loop(low, high, step) as channel,
+                        w.loop(tap, tap + width * groups, width) as begun,
+                    ):
+                        taps = [w.add(begun, k) for k in range(width)]
+                        shifts = [w.read(offsets, k, I64) for k in taps]
+                        columns = [
+                            (c, k, shift) for c in range(step) for k, shift in zip(taps, shifts)
+                        ]
                         _tile(w, plan, memory, (output, first, channel), height, columns)
 
 
 def _tile(
     w: Writer, plan: Form, memory: ir.Value, where: tuple, height: int,
-    columns: Sequence[tuple[int, int, int]],
+    columns: Sequence[tuple[int, Index, Index]],
 ) -> None:  # fmt: skip
     """Add the sums of `height` outputs and some (channel, tap, offset) to the result."""
     output, row, channel = where
@@ -218,7 +224,7 @@ def _tile(
             for k in range(height)
         ]
         for number, (c, _, offset) in enumerate(columns):
-            at = w.add(place, w.add(planes, c * plan.channel + offset))
+            at = w.add(place, w.add(planes, w.add(c * plan.channel, offset)))
             vector = w.read(memory, at, real, lanes)
             for kept, gradient in zip(sums, rows, strict=True):
                 total = w.multiply_add(gradient, vector, w.get(kept[number]))
@@ -228,6 +234,6 @@ def _tile(
     start = w.dot((w.add(output, row), channel), strides[:2])
     for k, kept in enumerate(sums):
         for slot, (c, tap, _) in zip(kept, columns, strict=True):
-            at = w.add(start, k * strides[0] + c * taps + tap)
+            at = w.add(start, w.add(k * strides[0] + c * taps, tap))
             total = w.builder.fadd(w.load(2, at), summed(w, w.get(slot)))
             w.store(2, at, total)
