@@ -1,0 +1,152 @@
+"""What changes from step to step does not make the compiler work for ever."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import flambeau
+from flambeau import nn
+from tests.modes import MODES, mode
+
+pytest.importorskip("llvmlite")
+
+from flambeau._engine.trace import log
+
+WARM, STEPS = 16, 60
+WATCHED = ("recorded", "side exits", "abandoned", "compiler errors")
+
+
+class Training:
+    """A small training run, one step at a time."""
+
+    def __init__(self, make: Callable[[Any], Any] = flambeau.optim.Adam):
+        flambeau.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+        self.optimizer = make(self.model.parameters())
+        self.x, self.y = flambeau.rand(64, 4), flambeau.randint(0, 3, (64,))
+        self.total: Any = 0.0
+
+    def step(self, rows: int = 8, weight: float = 1.0) -> Any:
+        """One step on the first rows."""
+        self.optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(self.model(self.x[:rows]), self.y[:rows]) * weight
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+
+def _rate(run: Training, i: int) -> None:
+    run.optimizer.param_groups[0]["lr"] = 1e-2 / (1 + i)
+    run.step()
+
+
+def _schedule(run: Training, i: int) -> None:
+    group = run.optimizer.param_groups[0]
+    group["lr"] = 0.01 * (1 + math.cos(i / 20))
+    group["betas"] = (0.9 - 0.001 * i, 0.999)
+    run.step()
+
+
+def _weight(run: Training, i: int) -> None:
+    run.step(weight=1 / (1 + i))
+
+
+def _summed_numbers(run: Training, i: int) -> None:
+    run.total += run.step().item()
+
+
+def _number_in_tensor(run: Training, i: int) -> None:
+    run.total = flambeau.zeros(()) + run.step().item()
+    assert run.total.isfinite()
+
+
+def _every_fifth_read(run: Training, i: int) -> None:
+    loss = run.step()
+    if i % 5 == 0:
+        assert math.isfinite(loss.item())
+
+
+def _two_sizes(run: Training, i: int) -> None:
+    run.step(8 if i % 4 else 5)
+
+
+def _evaluated(run: Training, i: int) -> None:
+    run.step()
+    if i % 6 == 5:
+        run.model.eval()
+        with flambeau.no_grad():
+            run.total = run.model(run.x).argmax(1).eq(run.y).float().mean().item()
+        run.model.train()
+
+
+def _clipped(run: Training, i: int) -> None:
+    run.optimizer.zero_grad()
+    nn.functional.cross_entropy(run.model(run.x), run.y).backward()
+    nn.utils.clip_grad_norm_(run.model.parameters(), 0.5)
+    run.optimizer.step()
+
+
+def _slices(run: Training, i: int) -> None:
+    start = 8 * (i % 8)
+    run.optimizer.zero_grad()
+    x, y = run.x[start : start + 8], run.y[start : start + 8]
+    nn.functional.cross_entropy(run.model(x), y).backward()
+    run.optimizer.step()
+
+
+# what may still be recorded, and how often a replay may be left, in the steps after the first
+SETTLED: dict[Callable[[Training, int], None], tuple[int, int]] = {
+    _rate: (0, 0), _schedule: (0, 0), _weight: (0, 0), _summed_numbers: (0, 0),
+    _number_in_tensor: (0, 0), _every_fifth_read: (1, 12), _two_sizes: (1, 15),
+    _evaluated: (2, 20), _clipped: (0, 0), _slices: (0, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("jit", MODES[1:])
+@pytest.mark.parametrize("step", SETTLED, ids=lambda step: step.__name__[1:])
+def test_a_loop_settles(step, jit):
+    run = Training()
+    with mode(jit):
+        for i in range(WARM):
+            step(run, i)
+        before = {name: log.counters[name] for name in WATCHED}
+        for i in range(WARM, WARM + STEPS):
+            step(run, i)
+    more = {name: log.counters[name] - before[name] for name in WATCHED}
+    recorded, left = SETTLED[step]
+    assert more["recorded"] + more["abandoned"] <= recorded, more
+    assert more["side exits"] <= left, more
+    assert more["compiler errors"] == 0, more
+
+
+@pytest.mark.parametrize("jit", MODES[1:])
+def test_ever_new_shapes_stay_eager_in_the_end(jit):
+    run = Training()
+    before = log.counters["recorded"]
+    with mode(jit):
+        for rows in range(1, 61):
+            run.step(rows)
+    assert log.counters["recorded"] - before <= 24
+
+
+@pytest.mark.parametrize("jit", MODES[1:])
+def test_compile_time_is_near_linear(jit):
+    def seconds(count: int) -> float:
+        x = flambeau.linspace(0, 1, 7)
+        with mode(jit):
+            started = time.perf_counter()
+            for _ in range(4):
+                y = x
+                for i in range(count):
+                    y = (y * 1.001).sin() if i % 2 else y + x
+                y.sum().item()
+            return time.perf_counter() - started
+
+    seconds(100)
+    short, long = seconds(300), seconds(2400)
+    assert long < 24 * short + 2.0, (short, long)
