@@ -13,6 +13,7 @@ from .arithmetic import any_lane
 from .body import REFUSALS, build_body, load_number
 from .flow import counted, digits, number, repeated, smaller
 from .host import Host
+from .keep import kept_rows
 from .maths import COSTS
 from .reduction import Folding, Parts, folding
 from .space import Segment, Space, accesses, instructions, lay_out
@@ -61,15 +62,23 @@ class _Emitter:
     """
 
     def __init__(self, function: ir.Function, kernel: Loop, host: Host):
-        self.kernel, self.host = kernel, host
         self.space: Space = lay_out(kernel, host)
+        kept: tuple[str, ...] = ()
+        if not self.space.across:
+            kernel, kept = kept_rows(kernel)
+        self.kernel, self.host = kernel, host
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
         self.arguments, self.numbers, self.begin, self.end = function.args
         self.axis = len(self.space.outer) - 1 if self.space.across else len(self.space.sources) - 1
         self.pointers = {
             argument: self._pointer_argument(argument)
             for argument in sorted({access.argument for access in accesses(kernel)})
+            if argument >= 0
         }
+        for place, dtype in enumerate(kept, 1):
+            row = self.builder.alloca(ir.ArrayType(KINDS[dtype].memory, math.prod(kernel.inner)))
+            row.align, row.type = 64, POINTER
+            self.pointers[-place] = row
         one = Vectors(self.builder, 1, host)
         self.scalars = {
             i: one.lane(load_number(one, self.numbers, i), 0)

@@ -84,11 +84,8 @@ def test_strided_store_leaves_the_rest():
 def test_in_place():
     a = numbers_like(1003)
     kept = a.copy()
-    kernel = Loop(
-        (1003,), (), (Stage(
-            body=(load(0, (1,)), Instruction("exp", (0,))), stores=((Access(0, "float32", (1,)), 1),)
-        ),)
-    )  # fmt: skip
+    body = (load(0, (1,)), Instruction("exp", (0,)))
+    kernel = Loop((1003,), (), (Stage(body=body, stores=((Access(0, "float32", (1,)), 1),)),))
     Native(kernel)([a])
     np.testing.assert_allclose(a, np.exp(kept), rtol=1e-6)
 
@@ -164,14 +161,13 @@ def test_reduction_of_nothing():
 def test_several_inner_dimensions():
     # over batch and columns of (batch, channel, column): a batch norm's sums
     shape = (5, 6, 21)
+    kinds = (("sum", 0, "float32"), ("sum", 1, "float32"), ("argmax", 0, "int64"))
     stage = Stage(
         body=(load(0, (21, 126, 1)), Instruction("square", (0,))),
-        reductions=(Reduction("sum", 0, "float32"), Reduction("sum", 1, "float32"),
-                    Reduction("argmax", 0, "int64")),
-        row=tuple(Instruction("row", (), d, k) for k, d in enumerate(("float32",) * 2 + ("int64",))),
-        row_stores=((Access(1, "float32", (1, 0, 0)), 0), (Access(2, "float32", (1, 0, 0)), 1),
-                    (Access(3, "int64", (1, 0, 0)), 2)),
-    )  # fmt: skip
+        reductions=tuple(Reduction(*kind) for kind in kinds),
+        row=tuple(Instruction("row", (), kind[2], k) for k, kind in enumerate(kinds)),
+        row_stores=tuple((Access(k + 1, kinds[k][2], (1, 0, 0)), k) for k in range(3)),
+    )
     kernel = Loop((6,), (5, 21), (stage,))
     arrays = [numbers_like(math.prod(shape)), *np.zeros((2, 6), np.float32), np.zeros(6, np.int64)]
     compare(kernel, arrays, tolerance=1e-5)

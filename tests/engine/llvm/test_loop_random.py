@@ -34,7 +34,7 @@ class Draw:
         return options[self.random.integers(len(options))]
 
     def access(self, dtype, dims, written=False):
-        """An access over all dimensions, that moves along `dims` of them, in an array of its own."""
+        """An access that moves along `dims`, or some of them, in an array of its own."""
         sizes = (*self.outer, *self.inner)
         order = list(self.random.permutation(dims)) if self.random.random() < 0.3 else list(dims)
         strides = [0] * len(sizes)
