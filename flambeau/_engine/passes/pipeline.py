@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..graph.ir import Graph
+from .cse import cse
+from .dce import dce
 from .decompose import decompose
+from .fold import fold
 
 Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
+    dce,  # nothing is worth work that nobody reads
     decompose,  # steps of elementwise work and reductions fuse with their surroundings
+    fold,  # constants and views that change nothing would hide what is equal
+    cse,  # gradient rules compute again what their forward computed
+    dce,  # what the others left behind
 )
 
 
