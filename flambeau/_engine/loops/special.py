@@ -18,6 +18,7 @@ Conventions between these descriptions and `llvm.special`:
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,13 @@ def _convolution(node: Node) -> bool:
     return _of(_REAL)(node) and all(low >= 0 for low, _ in node.params["padding"])
 
 
+def _pooling(node: Node) -> bool:
+    """Real numbers, and positions that fit 32 bits."""
+    rank = len(node.params.get("kernel", node.params.get("size")))
+    shape = node.inputs[0].shape
+    return _of(_REAL)(node) and prod(shape[len(shape) - rank :]) < 1 << 30
+
+
 _CHECKS: dict[str, Callable[[Node], bool]] = {
     "nll_loss": _nll,
     "nll_loss_grad": _nll,
@@ -184,4 +192,7 @@ _CHECKS: dict[str, Callable[[Node], bool]] = {
     "convolution": _convolution,
     "convolution_input_grad": _convolution,
     "convolution_weight_grad": _convolution,
+    "max_pool": _pooling,
+    "window_sum": _pooling,
+    "fold_windows": _pooling,
 }

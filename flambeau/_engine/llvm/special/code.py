@@ -169,7 +169,9 @@ class Code:
             yield [stack.enter_context(self.loop(0, size)) for size in shape]
 
     def span(self, begin: Index, end: Index, size: int, body: Callable[[Index, int], None]) -> None:
-        """`body(index, lanes)` over [begin, end): whole vectors of elements, then one by one.
+        """`body(index, lanes)` over [begin, end): whole vectors of elements, then the rest.
+
+        The rest goes in ever smaller vectors if the bounds are known, else one by one.
 
         Args:
             size: bytes of an element.
@@ -177,14 +179,20 @@ class Code:
         lanes = self.host.lanes(size)
         if isinstance(begin, int) and isinstance(end, int):
             whole: Index = begin + (end - begin) // lanes * lanes
+            if begin < whole:
+                with self.loop(begin, whole, lanes) as index:
+                    body(index, lanes)
+            while lanes > 1:
+                lanes //= 2
+                if (end - whole) & lanes:
+                    body(whole, lanes)
+                    whole += lanes
         else:
             count = self.builder.sub(i64(end), i64(begin))
             whole = self.add(begin, self.builder.and_(count, i64(-lanes)))
-        for start, stop, step in ((begin, whole, lanes), (whole, end, 1)):
-            if isinstance(start, int) and start == stop:
-                continue
-            with self.loop(start, stop, step) as index:
-                body(index, step)
+            for start, stop, step in ((begin, whole, lanes), (whole, end, 1)):
+                with self.loop(start, stop, step) as index:
+                    body(index, step)
 
     @contextmanager
     def when(self, condition: ir.Value) -> Iterator[None]:

@@ -24,7 +24,7 @@ import llvmlite.ir as ir
 
 from ...loops.kernel import Special
 from ..types import I32, I64
-from .code import Index, i64
+from .code import Index, full, i64, many
 from .writer import Writer, contiguous, element_type, itemsize
 
 
@@ -186,7 +186,7 @@ def fill_planes(
         pitches: from channel to channel and from phase to phase.
         limit: how many elements of the first dimension to copy; None for all.
     """
-    strides = w.strides[source.argument]
+    strides = (0, 0, *w.strides[source.argument])[-len(source.size) - 2 :]
     for number, phase in enumerate(source.phases):
         ranges = [source.valid(d, r) for d, r in enumerate(phase)]
         if any(low == high for low, high in ranges[1:]):
@@ -213,7 +213,8 @@ def _fill_row(
 ) -> None:  # fmt: skip
     """Copy what one element of the first dimension holds."""
     size = itemsize(w.dtypes[source.argument])
-    steps, strides = source.steps[1:], w.strides[source.argument][3:]
+    steps = source.steps[1:]
+    strides = w.strides[source.argument][len(w.shapes[source.argument]) - len(steps) :]
     if not ranges:
         w.write(memory, write, w.load(source.argument, read))
         return
@@ -248,20 +249,20 @@ def _fill_row(
                 copy(at, 1)
 
 
-def clear(w: Writer, memory: ir.Value, begin: Index, end: Index, dtype: str) -> None:
-    """Zeros from element `begin` to `end`."""
+def clear(
+    w: Writer, memory: ir.Value, begin: Index, end: Index, dtype: str, value: float = 0.0
+) -> None:
+    """Zeros, or another number, from element `begin` to `end`."""
 
     def write(at: Index, lanes: int) -> None:
-        type_ = element_type(dtype)
-        whole = type_ if lanes == 1 else ir.VectorType(type_, lanes)
-        w.write(memory, at, ir.Constant(whole, None))
+        w.write(memory, at, full(many(element_type(dtype), lanes), value))
 
     w.span(begin, end, itemsize(dtype), write)
 
 
-def table(w: Writer, numbers: Sequence[int], name: str) -> ir.Value:
+def table(w: Writer, numbers: Sequence[int], name: str, element: ir.Type = I64) -> ir.Value:
     """A constant array of positions."""
-    type_ = ir.ArrayType(I64, len(numbers))
+    type_ = ir.ArrayType(element, len(numbers))
     found = ir.GlobalVariable(w.module, type_, f"{w.function.name}.{name}")
     found.linkage = "internal"
     found.global_constant = True

@@ -114,7 +114,7 @@ def _plan(kernel: Special, host: Host) -> Form:
 
 
 def _columns(taps: int, channels: int, most: int) -> tuple[int, Split]:
-    """Input channels of a tile, and its taps: up to `most` columns, alike in all tiles if may be."""
+    """Input channels of a tile, and its taps: up to `most` columns, equally many if possible."""
     if 2 * taps <= most:
         return min(most // taps, channels), Split(taps, 1)
     parts = [n for n in range(1, taps + 1) if taps % n == 0 and 3 <= taps // n <= most]

@@ -138,8 +138,10 @@ class Writer(Code):
         with self.nest(rows) as place:
             start = self.dot(place, strides[: len(rows)])
             bad = {}
-            for lanes in {1, self.host.lanes(8)}:
+            lanes = self.host.lanes(8)
+            while lanes:
                 bad[lanes] = self.slot(ir.Constant(many(I1, lanes), None))
+                lanes //= 2
 
             def look(at: Index, lanes: int, start: Index = start, bad: dict = bad) -> None:
                 found = self.position(argument, self.add(start, at), lanes)
