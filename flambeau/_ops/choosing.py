@@ -129,7 +129,7 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     return write_(self, result, op="masked_fill_")
 
 
-@op(method=True, out="separate")
+@op(method=True, out="separate", reads_values=True)
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is True, in row-major order; the two broadcast."""
     if mask._array.dtype != np.bool_:
@@ -167,7 +167,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return P.where(mask, taken, input)
 
 
-@op(method=True, out=True)
+@op(method=True, out=True, reads_values=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The positions of nonzero elements: one a row, or with `as_tuple` one tensor a dimension.
 
@@ -181,13 +181,13 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     return splitting.unbind(found, 1)
 
 
-@op(method=True)
+@op(method=True, reads_values=True)
 def argwhere(input: Tensor) -> Tensor:
     """The positions of nonzero elements, one a row."""
     return P.nonzero(input)
 
 
-@op(method=True, out=True)
+@op(method=True, out=True, reads_values=True)
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     """`nonzero` cut, or filled up with `fill_value`, to `size` rows."""
     if size < 0:

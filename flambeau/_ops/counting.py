@@ -15,7 +15,7 @@ from .._engine.base.shapes import wrap_dim
 from ..return_types import result_type
 from . import shaping
 from .checks import check_positions, refuse
-from .creation import tensor
+from .creation import dtype_of_number, tensor
 from .declare import op
 from .promote import as_dtype, dtype_of, to_common
 from .ranges import linspace
@@ -81,7 +81,7 @@ def _changes(rows: Tensor) -> Tensor:
     return P.any(differs, dims=(1,), keepdim=False) if differs._array.ndim > 1 else differs
 
 
-@op(method=True)
+@op(method=True, reads_values=True)
 def unique(
     input: Tensor,
     sorted: bool = True,
@@ -123,7 +123,7 @@ def _collected(ordered: Tensor, order: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return starts, inverse, counts
 
 
-@op(method=True)
+@op(method=True, reads_values=True)
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
@@ -192,11 +192,19 @@ def searchsorted(
     tensor([1, 3])
     """
     after = _check_sides("searchsorted", right, side)
-    values = input if isinstance(input, Tensor) else tensor(input)
+    values = _as_tensor(input)
     _check_boundaries("searchsorted", sorted_sequence._array.shape, values._array.shape)
     if sorter is not None:
         sorted_sequence = _in_order(sorted_sequence, sorter)
     return _searched("searchsorted", sorted_sequence, values, after, out_int32)
+
+
+def _as_tensor(x: Any) -> Tensor:
+    if isinstance(x, Tensor):
+        return x
+    if dtypes.of_scalar(x) is None:
+        return tensor(x)
+    return P.full(shape=(), value=x, dtype=dtype_of_number(x).numpy)
 
 
 def _in_order(sequence: Tensor, sorter: Tensor) -> Tensor:
@@ -233,8 +241,7 @@ def bucketize(
         raise RuntimeError(
             f"boundaries tensor must be 1 dimension, but got dim({boundaries._array.ndim})"
         )
-    values = input if isinstance(input, Tensor) else tensor(input)
-    return _searched("searchsorted", boundaries, values, right, out_int32)
+    return _searched("searchsorted", boundaries, _as_tensor(input), right, out_int32)
 
 
 @op(out=True)
@@ -251,8 +258,8 @@ def isin(
             "isin() received an invalid combination of arguments - got "
             f"({type(elements).__name__}, {type(test_elements).__name__}), but one must be a Tensor"
         )
-    pair = [x if isinstance(x, Tensor) else tensor(x) for x in (elements, test_elements)]
-    a, b = to_common("isin", *(x.detach() for x in pair))  # type: ignore[attr-defined]
+    pair = (_as_tensor(x).detach() for x in (elements, test_elements))  # type: ignore[attr-defined]
+    a, b = to_common("isin", *pair)
     if a._array.dtype.kind == "c":
         raise RuntimeError(
             f"Unsupported input type encountered for isin(): {dtype_of(a).word}"

@@ -29,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _renamed(name: str, function: Any) -> Any:
+def _renamed(name: str, function: Any, reads_values: bool = False) -> Any:
     """The same op under its older, top-level name, and as a method."""
 
     def older(input: Tensor, *args: Any, **options: Any) -> Any:
@@ -37,13 +37,13 @@ def _renamed(name: str, function: Any) -> Any:
 
     older.__name__ = older.__qualname__ = name
     older.__doc__ = function.__doc__
-    return op(method=True, out=True)(older)
+    return op(method=True, out=True, reads_values=reads_values)(older)
 
 
 det = _renamed("det", linalg.det)
 inverse = _renamed("inverse", linalg.inv)
 matrix_power = _renamed("matrix_power", linalg.matrix_power)
-matrix_exp = _renamed("matrix_exp", linalg.matrix_exp)
+matrix_exp = _renamed("matrix_exp", linalg.matrix_exp, reads_values=True)
 
 
 @op(method=True)

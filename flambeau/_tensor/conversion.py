@@ -14,7 +14,7 @@ from .._engine.base import devices, dtypes, state
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import dtype
 from .._ops.declare import event, method, op
-from .._ops.promote import as_dtype
+from .._ops.promote import as_dtype, dtype_of, number_tensor
 
 
 def _check_data(self: Tensor, what: str) -> None:
@@ -217,7 +217,4 @@ def _scalar_for(self: Tensor, value: Any) -> Tensor:
                 f"{value._array.ndim} dimensions."
             )
         return value
-    from .._ops.promote import dtype_of, number
-
-    d = dtype_of(self)
-    return wrap(np.array(number(value, d), d.numpy))
+    return number_tensor(value, dtype_of(self))

@@ -56,7 +56,7 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
-@op(method=True)
+@op(method=True, reads_values=True)
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element is not zero. Raises RuntimeError for other sizes."""
     return bool(input)

@@ -40,7 +40,7 @@ WRITE = "writes"  # changes memory other than by `write_`
 VIEW = "views"  # makes a tensor of a view that no primitive made
 CONSTANT = "constant"  # makes a tensor of an array that no primitive made
 RANDOM = "draws"  # takes random numbers outside random primitives
-BACKWARD = "(backward)"  # stands for the op in what happens while gradients are computed
+BACKWARD = "backward"  # the event that stands for the op while gradients are computed
 
 
 @dataclass(frozen=True, order=True)
