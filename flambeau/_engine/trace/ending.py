@@ -68,13 +68,20 @@ class Ending:
         # (part, node, output) of an earlier part's value, and the value here
         self.carried: list[tuple[tuple[int, int, int], Value]] = []
         self.kept: list[tuple[int, int]] = []  # (node, output): what later parts need
+        self.input_numbers: list[int] = []
         self.vector: Callable[[list[float]], Any] | None = None
         self.numbers = 0
         self.program: Any = None
         self.compiled: frozenset[int] = frozenset()
+        self.given: frozenset[int] = frozenset()
         self.output_memories: list[int] = []
         self.kept_at: dict[tuple[int, int], int] = {}
         self.unplaced: list[int] = []
+        self.candidates: tuple[int, ...] = ()  # the slots of `places`
+        self.late: dict[int, int] = {}  # slot -> output that stays in the program until wanted
+        self.owed: list[Tensor] = []  # those results of the last run
+        self.written: frozenset[int] = frozenset()  # numbers of the inputs in `updates`
+        self.roots: frozenset[int] = frozenset()  # what owned their memory at the last long look
         self.broken = False
         self.compilations = 0
         self.runs = 0
@@ -84,19 +91,21 @@ class Ending:
         if (node, output) not in self.kept:
             self.kept.append((node, output))
 
-    def ready_for(self, alive: set[int]) -> bool:
+    def ready_for(self, alive: list[int]) -> bool:
         """Whether the program gives all that is wanted now."""
-        return self.program is not None and alive <= self.compiled and (
-            len(self.kept) == len(self.kept_at)
+        return (
+            self.program is not None
+            and self.given.issuperset(alive)
+            and len(self.kept) == len(self.kept_at)
         )
 
     # --- compiling ----------------------------------------------------------------------------
 
-    def compile(self, alive: set[int], compile_graph: Callable[..., Any]) -> None:
+    def compile(self, alive: list[int], compile_graph: Callable[..., Any]) -> None:
         """Make the program for these results (and those of earlier programs)."""
-        wanted = set(alive) | self.compiled
+        wanted = (set(alive) | self.compiled) - self.late.keys()
         if self.compilations >= MOST_RECOMPILATIONS:
-            wanted |= set(self.places)
+            wanted |= set(self.places) - self.late.keys()
         memories: list[int] = []
         for slot in sorted(wanted):
             place = self.places[slot]
@@ -108,6 +117,9 @@ class Ending:
         for node, output in self.kept:
             self.kept_at[node, output] = len(outputs)
             outputs.append(Output(self.nodes[node].outputs[output], static=True))
+        for slot in self.late:
+            self.late[slot] = len(outputs)
+            outputs.append(Output(self.memory_values[self.places[slot].memory], static=True))
         given = [value for _, value in self.inputs] + [value for _, value in self.carried]
         by_number = dict(self.inputs)
         updates = [(by_number[number], value) for number, value, _ in self.updates]
@@ -116,6 +128,7 @@ class Ending:
         )
         self.program = compile_graph(graph, self.name)
         self.compiled = frozenset(wanted)
+        self.given = self.compiled | self.late.keys()
         self.output_memories = memories
         self.compilations += 1
 
@@ -129,7 +142,7 @@ class Ending:
             if vector is None:
                 return None
         inputs = run.inputs
-        arrays = [inputs[number].__dict__["_array"] for number, _ in self.inputs]
+        arrays = [inputs[number].__dict__["_array"] for number in self.input_numbers]
         for (part, node, output), _ in self.carried:
             arrays.append(run.outputs[part][run.parts[part].kept_at[node, output]])
         self.runs += 1
@@ -137,12 +150,12 @@ class Ending:
 
     def settle(self, run: Any, outputs: list[np.ndarray]) -> None:
         """Hand the arrays to the tensors that are alive, and count the writes."""
+        inputs = run.inputs
         for number, _, writes in self.updates:
-            storage = run.inputs[number].__dict__.get("_storage")
+            frame = inputs[number].__dict__
+            storage = frame.get("_storage")
             if storage is None:
-                storage = new(Storage)
-                storage.array = run.inputs[number].__dict__["_array"]
-                run.inputs[number].__dict__["_storage"] = storage
+                storage = _storage_in_frame(inputs[number])
             storage.version += writes
         for memory, array in zip(self.output_memories, outputs, strict=False):
             entry = run.settled.get(memory)

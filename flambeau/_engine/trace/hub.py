@@ -174,7 +174,7 @@ class Hub:
         """A generator is about to be used, or looked at, outside of programs."""
         tracer = self.local.tracer
         if tracer is not None and tracer.run is not None and not tracer.busy:
-            if any(node.random for node in tracer.run.events):
+            if any(node.random for node in tracer.run.cursor.path()):
                 tracer.settle("a random generator was used outside of ops")
 
 

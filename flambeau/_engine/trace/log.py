@@ -48,7 +48,7 @@ def left(run: Any, reason: str) -> None:
     with _lock:
         counters["side exits"] += 1
         exits[_span(run), reason] += 1
-    tell(1, f"side exit after {len(run.events)} events ({_span(run)}): {reason}")
+    tell(1, f"side exit after {len(run.cursor.path())} events ({_span(run)}): {reason}")
 
 
 def broken(ending: Any, error: Exception) -> None:
@@ -60,5 +60,5 @@ def broken(ending: Any, error: Exception) -> None:
 
 
 def _span(run: Any) -> str:
-    events = run.events
+    events = run.events if hasattr(run, "events") else run.cursor.path()
     return f"{events[0].descriptor.name}..{events[-1].descriptor.name}" if events else "(nothing)"

@@ -17,7 +17,7 @@ from ..autograd.tensor import Tensor, storage_of
 from ..base import state
 from ..base.devices import CPU
 from .memory import Unrecordable, element_strides
-from .pending import own_class
+from .pending import is_masked, own_class
 
 
 class Result(NamedTuple):
@@ -109,7 +109,11 @@ class InputSpec:
     def admits(self, t: Any, run: Any) -> bool:
         """Whether a tensor fits; the long way, after which its identity is enough."""
         if t.__class__ is not self.cls:
-            return False
+            if not is_masked(t) or t.__dict__["_run"].closed is None:
+                return False
+            t.__dict__["_run"].deliver(t)  # a gradient of the step before, for instance
+            if t.__class__ is not self.cls:
+                return False
         array = t._array
         if (
             array.shape != self.shape or array.dtype != self.dtype
@@ -162,87 +166,6 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, float):
         return a == b and (a != 0 or str(a) == str(b))  # the sign of zero
     return a is b or a == b
-
-
-class _Writer:
-    """Writes the source of one guard."""
-
-    def __init__(self, specs: dict[int, InputSpec]):
-        self.lines: list[str] = []
-        self.scope: dict[str, Any] = {"same": same, "state": state, "list": list, "dict": dict}
-        self.specs = specs
-
-    def name(self, value: Any) -> str:
-        """A name for a constant in the guard's scope."""
-        name = f"c{len(self.scope)}"
-        self.scope[name] = value
-        return name
-
-    def check(self, pattern: Any, text: str) -> None:
-        """Lines that return False unless the expression `text` fits."""
-        getattr(self, f"_{type(pattern).__name__.lower()}")(pattern, text)
-
-    def _fail_if(self, condition: str) -> None:
-        self.lines.append(f"    if {condition}: return False")
-
-    def _result(self, pattern: Result, text: str) -> None:
-        self._fail_if(f"slots[{pattern.slot}]() is not {text}")
-
-    def _input(self, pattern: Input, text: str) -> None:
-        if not pattern.new:
-            self._fail_if(f"inputs[{pattern.number}] is not {text}")
-            return
-        spec = self.name(self.specs[pattern.number])
-        self.lines.append(f"    x = {text}")
-        self._fail_if(
-            f"({spec}.last() is not x or {spec}.epoch != state.epoch) "
-            f"and not (isinstance(x, Tensor) and {spec}.admits(x, run))"
-        )
-        self.scope["Tensor"] = Tensor
-        self.lines.append("    inputs.append(x)")
-
-    def _varies(self, pattern: Varies, text: str) -> None:
-        self._fail_if(f"type({text}) is not float")
-        self.lines.append(f"    numbers.append({text})")
-
-    def _constant(self, pattern: Constant, text: str) -> None:
-        value = pattern.value
-        if value is None or isinstance(value, (bool, type)):
-            self._fail_if(f"{text} is not {self.name(value) if value is not None else None}")
-        elif type(value) in (int, str):
-            kind = type(value).__name__
-            self._fail_if(f"{text} != {self.name(value)} or type({text}) is not {kind}")
-        else:
-            self._fail_if(f"not same({text}, {self.name(value)})")
-
-    def _sequence(self, pattern: Sequence, text: str) -> None:
-        kind = self.name(pattern.kind)
-        self._fail_if(f"type({text}) is not {kind} or len({text}) != {len(pattern.items)}")
-        for position, item in enumerate(pattern.items):
-            self.check(item, f"{text}[{position}]")
-
-    def _mapping(self, pattern: Mapping, text: str) -> None:
-        self._fail_if(f"len({text}) != {len(pattern.items)}")
-        for key, item in pattern.items:
-            name = self.name(key)
-            self._fail_if(f"{name} not in {text}")
-            self.check(item, f"{text}[{name}]")
-
-
-def guard(args: Sequence, kwargs: Mapping, specs: dict[int, InputSpec]) -> Callable[..., bool]:
-    """A function `(args, kwargs, run) -> bool` that binds new inputs as it goes."""
-    writer = _Writer(specs)
-    writer.lines = ["def fits(args, kwargs, run):"]
-    writer.lines.append("    slots = run.slots; inputs = run.inputs; numbers = run.numbers")
-    writer._fail_if(f"len(args) != {len(args.items)} or len(kwargs) != {len(kwargs.items)}")
-    for position, item in enumerate(args.items):
-        writer.check(item, f"args[{position}]")
-    for key, item in kwargs.items:
-        writer._fail_if(f"{key!r} not in kwargs")
-        writer.check(item, f"kwargs[{key!r}]")
-    writer.lines.append("    return True")
-    exec("\n".join(writer.lines), writer.scope)  # of this module's own making
-    return writer.scope["fits"]
 
 
 def rebuild(pattern: Any, results: list[Any], inputs: list[Any], numbers: list[float]) -> Any:

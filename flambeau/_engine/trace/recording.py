@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,28 +19,37 @@ from .memory import Unrecordable
 from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
 from .pending import Meta, is_masked, mask, own_class, unmask
 from .recorder import Recorder
-from .run import Run
 from .segment import READ, STEP, LeafGradient, TraceNode
 from .step import record_step
 
 RECORDABLE_CLASSES = {"Tensor", "Parameter", "Buffer"}
 
 
-class Recording(Run):
-    """A passage that is recorded.
+class Recording:
+    """A passage that is recorded: its results are there, and masked so that reads are seen.
 
     Attributes:
         recorder: what notes the primitives.
-        boundaries: (node of the event before which a part ends, number of graph nodes, final).
+        endings: the parts so far, each with the event that it ends at.
     """
 
     __slots__ = (
-        "arrays", "endings", "number_of", "recorder", "root", "slot_of", "start", "start_slot",
+        "arrays", "endings", "events", "inputs", "key", "masked", "number_of", "numbers",
+        "recorder", "root", "slot_of", "slots", "start", "start_slot",
+        "tracer",
     )  # fmt: skip
 
+    closed = None  # as a Run's that is not over
+
     def __init__(self, tracer: Any, root: TraceNode, key: tuple):
-        super().__init__(tracer, root, key)
+        self.tracer = tracer
         self.root = root
+        self.key = key
+        self.events: list[TraceNode] = []
+        self.slots: list[Callable[[], Tensor | None]] = []  # weak references
+        self.inputs: list[Tensor] = []
+        self.numbers: list[float] = []
+        self.masked: list[Tensor] = []
         self.recorder = Recorder()
         self.slot_of: dict[int, int] = {}
         self.arrays: list[np.ndarray] = []  # of each slot
@@ -64,7 +75,13 @@ class Recording(Run):
             t = reference()
             if t is not None:
                 unmask(t)
-        self.unmask_settled()
+        for t in self.masked:
+            unmask(t)
+        self.masked.clear()
+
+    def touched(self, t: Tensor, name: str) -> bool:
+        """Somebody reads (or sets) an attribute of a masked tensor; see `Run.touched`."""
+        return self.tracer.touched(self, t, name)
 
     def give(self, value: float) -> Any:
         """A number that the present event brings along."""
@@ -83,14 +100,15 @@ class Recording(Run):
         recorder.event = len(self.events)
         recorder.written.clear()
         recorder.accumulated.clear()
-        before = len(recorder.nodes)
+        before = len(recorder.nodes), len(self.inputs), len(self.numbers)
         if descriptor is STEP:
             node = self._describe_step(args)
         else:
             node = self._describe(descriptor, args, kwargs)
         result = self._execute(descriptor, args, kwargs)
         if node is not None:
-            node.random = any("generator" in each.params for each in recorder.nodes[before:])
+            node.random = any("generator" in each.params for each in recorder.nodes[before[0] :])
+            node.inputs_before, node.numbers_before = before[1:]
         if node is not None and recorder.failure is None:
             try:
                 self._conclude(node, result)
@@ -152,6 +170,8 @@ class Recording(Run):
         if cls.__name__ not in RECORDABLE_CLASSES or not cls.__module__.startswith("flambeau"):
             raise Unrecordable(f"a tensor of class {cls.__name__}")
         if is_masked(t):
+            t._array  # noqa: B018: what a finished segment owes is delivered
+        if is_masked(t):
             raise Unrecordable("a tensor that another thread is computing")
         reason = unfit(t)
         if reason is not None:
@@ -165,18 +185,14 @@ class Recording(Run):
     # --- after an event -----------------------------------------------------------------------
 
     def _conclude(self, node: TraceNode, result: Any) -> None:
-        first = len(self.slots)
         node.result = self._result(node, result)
         node.gradients = self._gradients(node)
-        node.new_slots = tuple(range(first, len(self.slots)))
         node.dirty = self._dirty()
-        node.event = len(self.events)
         self._append(node)
 
     def _append(self, node: TraceNode) -> None:
         node.finish()
         self.events.append(node)
-        self.cursor = node
 
     def _result(self, node: TraceNode, x: Any) -> Any:
         if isinstance(x, Tensor):
@@ -297,9 +313,11 @@ class Recording(Run):
                 ending.places[slot] = place
                 ending.memory_values[number] = memory.value
         self.start_slot = len(self.arrays)
+        ending.candidates = tuple(ending.places)
         if final:
             self._add_updates(ending)
-        self.endings.append((self.cursor, ending))
+            self._add_late(ending)
+        self.endings.append((self.events[-1], ending))
 
     def _add_updates(self, ending: Ending) -> None:
         for number, t in enumerate(self.inputs):
@@ -308,6 +326,19 @@ class Recording(Run):
                 if not memory.owner.flags.c_contiguous:
                     raise Unrecordable("a write to an input in another order in memory")
                 ending.updates.append((number, memory.value, memory.generation))
+
+    def _add_late(self, ending: Ending) -> None:
+        """Gradients are seldom looked at after a step: they stay in the program until they are."""
+        seen = Counter(place.memory for place in ending.places.values())
+        for node in self.events:
+            for change in node.gradients:
+                place = ending.places.get(change.slot) if change.slot is not None else None
+                if (
+                    place is not None and place.source is None and place.view is None
+                    and place.strides is None and seen[place.memory] == 1
+                    and not node.metas[change.slot].requires_grad
+                ):  # fmt: skip
+                    ending.late[change.slot] = -1
 
     def link(self) -> None:
         """All parts are known: find what each needs from outside and from those before.
@@ -327,6 +358,8 @@ class Recording(Run):
                 if value in wanted or number in updated:
                     part.inputs.append((number, value))
             own = set()
+            part.input_numbers = [number for number, _ in part.inputs]
+            part.written = frozenset(updated)
             for index, node in enumerate(part.nodes):
                 for output, value in enumerate(node.outputs):
                     made[value] = (position, index, output)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .pattern import Constant, InputSpec, Mapping, Sequence, guard, key_of
+from .pattern import Constant, InputSpec, Mapping, Sequence, key_of
+from .play import MISS, play_of
 from .pending import Meta
 
 MOST_CHILDREN = 8
+PATIENCE = 8  # misses before a place is left alone for a while
 
 
 class Event:
@@ -61,7 +63,9 @@ class TraceNode:
         descriptor: which op or event.
         args, kwargs: patterns of its arguments; `specs` of the inputs they bring along.
         result: pattern of what it returns.
-        metas: of the results that are new.
+        metas: of the results that are new, in order.
+        inputs_before, numbers_before: how many inputs and numbers came before this event.
+        play: see `play`.
         dirty: patterns of settled tensors whose memory it writes.
         gradients: what it does to leaves, if it is a backward.
         step: the plan of an optimizer's step, if it is one.
@@ -71,9 +75,9 @@ class TraceNode:
     """
 
     __slots__ = (
-        "args", "children", "descriptor", "dirty", "ending", "event", "fits", "grad",
-        "gradients", "hits", "inference", "key", "kwargs", "metas", "misses", "new_slots",
-        "pause", "random", "result", "specs", "step",
+        "args", "children", "descriptor", "dirty", "ending", "grad", "gradients", "hits",
+        "inference", "inputs_before", "key", "kwargs", "metas", "misses", "numbers_before",
+        "parent", "pause", "play", "random", "result", "specs", "step",
     )  # fmt: skip
 
     def __init__(
@@ -85,10 +89,11 @@ class TraceNode:
         self.kwargs = kwargs
         self.specs = specs
         self.grad, self.inference = modes
-        self.fits = guard(args, kwargs, specs)
+        self.play: Callable[[tuple, dict, Any], Any] = _never
         self.result: Any = Constant(None, type(None))
         self.metas: dict[int, Meta] = {}
-        self.new_slots: tuple[int, ...] = ()
+        self.inputs_before = self.numbers_before = 0
+        self.parent: TraceNode | None = None
         self.dirty: tuple[Any, ...] = ()
         self.gradients: tuple[LeafGradient, ...] = ()
         self.step: Any = None
@@ -96,7 +101,6 @@ class TraceNode:
         self.ending: Any = None
         self.misses = self.hits = self.pause = 0
         self.key: tuple = ()
-        self.event = 0
         self.random = False
 
     def finish(self) -> None:
@@ -112,12 +116,42 @@ class TraceNode:
             None if self.step is None else self.step.key,
         )  # fmt: skip
 
+    def join(self, parent: TraceNode) -> None:
+        """Become a child in the tree."""
+        self.parent = parent
+        self.play = play_of(self)
+        parent.children.append(self)
+
+    def path(self) -> list[TraceNode]:
+        """The events from the segment's first one to this one."""
+        nodes: list[TraceNode] = []
+        node: TraceNode | None = self
+        while node is not None and node.parent is not None:
+            nodes.append(node)
+            node = node.parent
+        return nodes[::-1]
+
+    def pause_misses(self) -> None:
+        """One more side exit began here; too many, and the place is left alone for a while."""
+        self.misses += 1
+        if self.misses > PATIENCE and self.misses > self.hits:
+            self.pause = min(64 * self.misses, 100_000)
+
+    @property
+    def final(self) -> bool:
+        """Whether the segment is over here."""
+        return self.ending is not None and self.ending.final
+
     def child_like(self, node: TraceNode) -> TraceNode | None:
         """The child that stands for the same event as `node`."""
         return next((child for child in self.children if child.key == node.key), None)
 
     def __repr__(self) -> str:
-        return f"<{self.descriptor.name}, event {self.event}>"
+        return f"<event {self.descriptor.name}>"
+
+
+def _never(args: tuple, kwargs: dict, run: Any) -> Any:
+    return MISS
 
 
 def root_node() -> TraceNode:

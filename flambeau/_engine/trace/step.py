@@ -108,7 +108,7 @@ class StepPlan:
 
     def _is(self, run: Any, pattern: Any, t: Any) -> bool:
         if type(pattern) is Result:
-            return run.slots[pattern.slot]() is t
+            return run.slots[pattern.slot] is t
         if not pattern.new:
             return run.inputs[pattern.number] is t
         spec = self.specs[pattern.number]

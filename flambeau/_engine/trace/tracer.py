@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 
 from ..autograd.mode import mode
@@ -20,9 +21,10 @@ from ..graph.ir import ProgramFault
 from . import log
 from .memory import Unrecordable, root_of
 from .pending import is_masked, unmask
+from .play import MISS
 from .recording import Recording, read_node
-from .run import Run
-from .segment import MOST_CHILDREN, READ, STEP, TraceNode, root_node
+from .run import Run, held_elsewhere
+from .segment import MOST_CHILDREN, PATIENCE, READ, STEP, TraceNode, root_node
 
 LONGEST = 4000  # events of a segment
 MOST_BEGINNINGS = 16  # ways in which segments with the same first op may begin
@@ -31,7 +33,6 @@ HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
 MISSES = {"auto": 1, "force": 0}  # side exits at a place before the new way is recorded
 # What prepares a batch is done at once where it can be: positions vary from step to step.
 IMMEDIATE = frozenset({"getitem", "detach", "to", "view", "reshape", "clone", "contiguous"})
-PATIENCE = 8  # failures and misses before a place is left alone for a while
 
 
 class Tracer:
@@ -63,17 +64,16 @@ class Tracer:
 
     def event(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """A public op, or another event, is called."""
-        if descriptor.name in IMMEDIATE and _ready(args):
-            return self.eager(descriptor, args, kwargs)
         run = self.run
         if run is not None:
-            node = run.follow(descriptor, args, kwargs, mode.grad)
-            if node is not None:
-                run.cursor.hits += 1
-                result = run.advance(node, args, kwargs)
-                if node.ending is not None and node.ending.final:
-                    self.finish(run, node)
+            result = run.follow(descriptor, args, kwargs)
+            if result is not MISS:
+                if run.cursor.final:
+                    self.finish(run)
                 return result
+        if descriptor.name in IMMEDIATE and _ready(args):
+            return self.eager(descriptor, args, kwargs)
+        if run is not None:
             self.leave(run, f"{descriptor.name} did not fit")
         if self.recording is not None and not self._repeats(descriptor):
             return self.record(descriptor, args, kwargs)
@@ -85,12 +85,11 @@ class Tracer:
         root = self.roots.get(key)
         if root is not None and self.rested(root):
             run = Run(self, root, key)
-            node = run.follow(descriptor, args, kwargs, mode.grad)
-            if node is not None:
+            result = run.follow(descriptor, args, kwargs)
+            if result is not MISS:
                 self.run = run
-                result = run.advance(node, args, kwargs)
-                if node.ending is not None and node.ending.final:
-                    self.finish(run, node)
+                if run.cursor.final:
+                    self.finish(run)
                 return result
         self.since_start += 1
         if self.fresh_start or (self.since_start > LOOP and key == self.start_key):
@@ -191,29 +190,30 @@ class Tracer:
 
     # --- replay -----------------------------------------------------------------------------------
 
-    def finish(self, run: Run, node: TraceNode) -> None:
-        """The segment ends here: compute it."""
-        if self.compute(run, node):
-            self.run = None
-            self.fresh_start = True
+    def finish(self, run: Run) -> None:
+        """The segment ends at the run's cursor: compute it."""
+        if self.compute(run, run.cursor):
+            self._over(run)
         else:
             self.leave(run, "its end could not be computed")
+
+    def _over(self, run: Run) -> None:
+        self.run = None
+        self.fresh_start = True
+        self.roots[run.key].hits += 1
 
     def compute(self, run: Run, node: TraceNode) -> bool:
         """Run the part that ends at `node`; False where it must be left by the side exit."""
         ending = node.ending
-        alive = self._alive(run, ending)
-        if alive is None or ending.broken or not _apart(run, ending):
+        alive = held_elsewhere(run.slots, ending.candidates)
+        if ending.broken or not self._can_settle(run, ending, alive) or not _apart(run, ending):
             return False
-        if not ending.ready_for(alive):
-            try:
-                ending.compile(alive, self.hub.compile_graph)
-            except Exception as error:  # a compiler's mistake must not become the user's
-                ending.broken = True
-                log.broken(ending, error)
-                if self.hub.strict:
-                    raise
-                return False
+        if not ending.ready_for(alive) and not self._compile(ending, alive):
+            return False
+        for t in ending.owed:
+            if getrefcount(t) > 3 and is_masked(t):
+                t.__dict__["_run"].deliver(t)
+        ending.owed = []
         self.busy = True
         try:
             outputs = ending.run(run)
@@ -223,47 +223,55 @@ class Tracer:
             self.busy = False
         if outputs is None:
             return False
-        run.settle_part(ending, outputs)
-        run.parts.append(ending)
         run.outputs.append(outputs)
+        run.settle_part(ending, outputs, alive)
+        run.parts.append(ending)
         return True
 
-    def _alive(self, run: Run, ending: Any) -> set[int] | None:
-        """The results that someone holds; None where one of them cannot be given."""
-        alive = set()
-        slots = run.slots
-        for slot in ending.places:
-            t = slots[slot]()
-            if t is None:
-                continue
-            alive.add(slot)
-            if ending.final and ending.tapes[slot].state in ("open", "unknown"):
-                if is_masked(t) and t.__dict__["_meta"].requires_grad and not (
-                    t.__dict__["_meta"].leaf
-                ):
-                    return None
-        if any(slots[slot]() is not None for slot in ending.unplaced):
-            return None
-        return alive
+    def _compile(self, ending: Any, alive: list[int]) -> bool:
+        try:
+            ending.compile(alive, self.hub.compile_graph)
+        except Exception as error:  # a compiler's mistake must not become the user's
+            ending.broken = True
+            log.broken(ending, error)
+            if self.hub.strict:
+                raise
+            return False
+        return True
+
+    def _can_settle(self, run: Run, ending: Any, alive: list[int]) -> bool:
+        """Whether a program can give all that is held: values, and no history but a used one."""
+        if ending.unplaced and held_elsewhere(run.slots, tuple(ending.unplaced)):
+            return False
+        if ending.final:
+            tapes = ending.tapes
+            for slot in alive:
+                if tapes[slot].state in ("open", "unknown") and slot not in ending.late:
+                    meta = run.slots[slot].__dict__.get("_meta")
+                    if meta is not None and meta.requires_grad and not meta.leaf:
+                        return False
+        return True
 
     def leave(self, run: Run, reason: str) -> None:
         """The side exit: do eagerly what was promised, and perhaps record it on the way."""
-        cursor = run.cursor
+        cursor, root = run.cursor, self.roots[run.key]
         cursor.misses += 1
+        root.pause_misses()
         self.run = None
-        root = self.roots.get(run.key)
         log.left(run, reason)
         recording = None
-        if cursor.misses > MISSES[self.hub.mode] and len(cursor.children) < MOST_CHILDREN:
-            if cursor.misses <= PATIENCE and root is not None and self.hub.may_record:
-                recording = self.recording = Recording(self, root, run.key)
-        if root is not None and cursor.misses > PATIENCE and cursor.misses > cursor.hits:
-            root.pause = min(64 * cursor.misses, 100_000)
+        if (
+            MISSES[self.hub.mode] < cursor.misses <= PATIENCE
+            and len(cursor.children) < MOST_CHILDREN
+            and self.hub.may_record
+        ):
+            recording = self.recording = Recording(self, root, run.key)
         before = mode.grad
         try:
             run.rerun(self._performer(recording))
         finally:
             mode.grad = before
+            run.slots = []
             if recording is not None and recording.recorder.failure is not None:
                 if self.recording is recording:
                     self.abandon()
@@ -351,12 +359,9 @@ class Tracer:
             if child.descriptor is READ:
                 if not self.compute(run, child):
                     return False
-                run.cursor.hits += 1
                 run.cursor = child
-                run.events.append(child)
-                if child.ending.final:
-                    self.run = None
-                    self.fresh_start = True
+                if child.final:
+                    self._over(run)
                 return True
         return False
 
@@ -396,20 +401,25 @@ def _name(recording: Recording) -> str:
 
 
 def _apart(run: Run, ending: Any) -> bool:
-    """Whether the inputs seen anew lie in memory of their own, as far as writes go."""
-    if not ending.updates or not run.fresh:
+    """Whether the inputs that are written lie in memory of their own.
+
+    Inputs that were recognised by identity were looked at when they were seen first.
+    """
+    fresh = run.fresh
+    if not fresh or not ending.written:
         return True
-    written = {number for number, _, _ in ending.updates}
-    roots: dict[int, int] = {}
-    for number in written:
-        roots[id(root_of(run.inputs[number].__dict__["_array"]))] = number
-    if len(roots) != len(written):
-        return False
-    for number, t in enumerate(run.inputs):
-        found = roots.get(id(root_of(t.__dict__["_array"])))
-        if found is not None and found != number:
+    inputs = run.inputs
+    if not ending.written.isdisjoint(fresh) or not ending.roots:
+        roots = {id(root_of(inputs[number].__dict__["_array"])) for number in ending.written}
+        if len(roots) != len(ending.written):
             return False
-    return True
+        ending.roots = frozenset(roots)
+        fresh = range(len(inputs))
+    return all(
+        number in ending.written or id(root_of(inputs[number].__dict__["_array"])) not in roots_of
+        for roots_of in (ending.roots,)
+        for number in fresh
+    )
 
 
 def _insert(recording: Recording) -> None:
@@ -421,8 +431,8 @@ def _insert(recording: Recording) -> None:
         ending = endings.get(id(node))
         same = parent.child_like(node)
         if same is None:
-            parent.children.append(node)
             node.ending = ending
+            node.join(parent)
             same = node
         elif ending is not None:
             if same.ending is None or same.ending.final != ending.final:
