@@ -50,8 +50,8 @@ def work(kernel: Loop) -> int:
     moved = sum(KINDS[a.dtype].itemsize for a in accesses(kernel))
     each = sum(COSTS.get(i.name, 1) for stage in kernel.stages for i in stage.body)
     once = sum(COSTS.get(i.name, 1) for stage in kernel.stages for i in stage.row)
-    # some 16 bytes, and some 10 vector operations on 10 lanes, a nanosecond
-    return int(points * max(moved / 16, each / 40) + outer * once / 10) + 1
+    # some 40 bytes, and some 40 operations on an element, a nanosecond
+    return int(points * max(moved / 40, each / 40) + outer * once / 10) + 1
 
 
 class _Emitter:
@@ -101,7 +101,13 @@ class _Emitter:
         start = builder.mul(self.begin, each)
         stop = smaller(builder, builder.mul(self.end, each), number(space.units))
         with counted(builder, start, stop) as unit:
-            *rest, block = digits(builder, unit, (*space.rest, space.blocks))
+            if space.turned:
+                *rest, block, last = digits(
+                    builder, unit, (*space.rest[:-1], space.blocks, space.rest[-1])
+                )
+                rest.append(last)
+            else:
+                *rest, block = digits(builder, unit, (*space.rest, space.blocks))
             if space.across:
                 self._across(rest, block)
             else:

@@ -18,6 +18,7 @@ from .maths import COSTS
 from .types import KINDS
 
 TASK = 16384  # elements a task has, about: some microseconds
+_TURNED = 4  # vectors of a unit of work that jumps through memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class Space:
         across: whether the axis is the last outer dimension; the last inner one otherwise.
         segments: of the axis.
         trips: how many of the first segment's vectors are one unit of work ("across" only).
+        turned: whether units that follow each other differ in the last dimension of `rest`, not
+            in the block: where an access jumps along the axis but not there, what a jump
+            brought into the cache is used before it is gone.
     """
 
     outer: tuple[int, ...]
@@ -52,6 +56,7 @@ class Space:
     across: bool
     segments: tuple[Segment, ...]
     trips: int
+    turned: bool = False
 
     @property
     def rest(self) -> tuple[int, ...]:
@@ -121,12 +126,16 @@ def lay_out(kernel: Loop, host: Host) -> Space:
     if across and not outer:
         return _ONE_POINT
     counts = [tuple(math.prod(sizes[d] for d in g) for g in part) for part in (outer, inner)]
-    axis = (counts[0] if across else counts[1])[-1]
+    size = (counts[0] if across else counts[1])[-1]
+    axis = (outer if across else inner)[-1][-1]
+    jumps = any(a.strides[axis] not in (0, 1) for a in found)
     native = native_lanes(kernel, host)
-    cut = segments(axis, native, _width(kernel, host, axis // native))
+    width = 1 if jumps else _width(kernel, host, across, size // native)
+    cut = segments(size, native, width)
+    turned = jumps and across and not inner and len(outer) > 1
     inside = math.prod(counts[1]) if across else 1
-    trips = max(1, TASK // (cut[0].lanes * max(inside, 1)))
-    return Space(counts[0], counts[1], (*outer, *inner), across, cut, trips)
+    trips = _TURNED if turned else max(1, TASK // (cut[0].lanes * max(inside, 1)))
+    return Space(counts[0], counts[1], (*outer, *inner), across, cut, trips, turned)
 
 
 def _merged(
@@ -175,12 +184,19 @@ def native_lanes(kernel: Loop, host: Host) -> int:
     return host.lanes(min(wide) if wide else max(sizes))
 
 
-def _width(kernel: Loop, host: Host, vectors: int) -> int:
-    """How many registers a vector fills: more for short bodies, whose latency would be felt."""
+def _width(kernel: Loop, host: Host, across: bool, vectors: int) -> int:
+    """How many registers a vector fills: more for short bodies, whose latency would be felt.
+
+    Args:
+        across: whether lanes are rows: reductions read longer pieces of memory at a time then.
+        vectors: how many native vectors the axis has.
+    """
     cost = max(sum(COSTS.get(i.name, 1) for i in stage.body) for stage in kernel.stages)
     width = 4 if cost <= 4 else 2 if cost <= 12 else 1
+    if across and any(stage.reductions for stage in kernel.stages):
+        width *= 2
     if host.registers < 32:
-        width = min(width, 2)
+        width = min(width, 4 if across else 2)
     while width > 1 and vectors < 4 * width and vectors % width:
         width //= 2
     return width

@@ -13,6 +13,7 @@ import numpy as np
 
 from flambeau._engine.llvm import loop
 from flambeau._engine.llvm.host import AVX2, SSE2, Host, detect
+from flambeau._engine.llvm.optimize import optimize
 from flambeau._engine.loops.kernel import Access, Instruction, Loop, Stage
 
 binding.initialize_native_target()
@@ -59,10 +60,7 @@ def _compiled(text: str) -> Any:
         features=binding.get_host_cpu_features().flatten(),
         opt=2,
     )
-    options = binding.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = False
-    builder = binding.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    optimize(module, machine)
     engine = binding.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return engine
