@@ -140,6 +140,12 @@ def _drawing(*numbers: str, dtypes: frozenset[str] = _REAL) -> Callable[[Node], 
     return check
 
 
+def _normal(node: Node) -> bool:
+    """Sixteen or more, which leave no number over for the next call."""
+    many = prod(node.params["shape"]) >= 16 and not node.params["serial"]
+    return many and _drawing()(node)
+
+
 def _integers(node: Node) -> bool:
     low, high = node.params["low"], node.params["high"]
     if low is None or high is None or not _drawing(dtypes=_DRAWN)(node):
@@ -161,7 +167,7 @@ def _convolution(node: Node) -> bool:
 
 def _pooling(node: Node) -> bool:
     """Real numbers, and positions that fit 32 bits."""
-    rank = len(node.params.get("kernel", node.params.get("size")))
+    rank = len(node.params["kernel" if "kernel" in node.params else "size"])
     shape = node.inputs[0].shape
     return _of(_REAL)(node) and prod(shape[len(shape) - rank :]) < 1 << 30
 
@@ -185,6 +191,7 @@ _CHECKS: dict[str, Callable[[Node], bool]] = {
     "unslice": _of(_MOVED),
     "check_index": lambda node: node.inputs[0].dtype.kind in "iu" and _static(node),
     "random_uniform": _drawing(),
+    "random_normal": _normal,
     "random_bernoulli": _drawing("p"),
     "dropout_mask": _drawing("keep", "scale"),
     "random_integers": _integers,

@@ -35,11 +35,11 @@ def _generator(skip=0):
     return state
 
 
-def _agree(name, host=HOSTS[0], skip=0, **params):
+def _agree(name, host=HOSTS[0], skip=0, tolerance=0.0, **params):
     eager, native = _generator(skip), _generator(skip)
     wanted = expected(name, generator=eager, **params)
     found = run(name, generator=native, results=wanted, host=host, **params)
-    np.testing.assert_array_equal(found[0], wanted[0])
+    np.testing.assert_allclose(found[0], wanted[0], rtol=tolerance, atol=tolerance)
     assert native.to_bytes() == eager.to_bytes()
 
 
@@ -60,6 +60,15 @@ def test_every_place_in_the_block():
 def test_the_end_of_the_range_is_excluded():
     low, high = 1.0, float(np.nextafter(np.float32(1), np.float32(2)))
     _agree("random_uniform", shape=(100,), dtype=FLOAT32, low=low, high=high)
+
+
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64])
+@pytest.mark.parametrize("count", [16, 47, 1024, 2600])
+def test_normal_numbers(count, dtype):
+    tolerance = 1e-6 if dtype == FLOAT32 else 1e-14
+    for mean, std in ((0.0, 1.0), (3.0, 0.5)):
+        how = {"shape": (count,), "dtype": dtype, "mean": mean, "std": std, "serial": False}
+        _agree("random_normal", skip=count % 5, tolerance=tolerance, **how)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 10, 6000])

@@ -211,6 +211,11 @@ def many(type_: ir.Type, lanes: int) -> ir.Type:
     return type_ if lanes == 1 else ir.VectorType(type_, lanes)
 
 
+def lanes_of(value: ir.Value) -> int:
+    """How many values there are in one."""
+    return value.type.count if isinstance(value.type, ir.VectorType) else 1
+
+
 def full(type_: ir.Type, value: Any) -> ir.Value:
     """A number, in every lane of a vector type."""
     if isinstance(type_, ir.VectorType):

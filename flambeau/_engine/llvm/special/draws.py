@@ -15,12 +15,12 @@ import llvmlite.ir as ir
 import numpy as np
 
 from ..types import DOUBLE, FLOAT, I32, I64
-from .code import Index, full, i64, many, spread
+from .code import Index, full, i64, lanes_of, many, spread
 from .table import by_elements, one, register
 from .twister import draw_words
 from .writer import Writer, element_type
 
-_DRAWN = 1024  # words at a time
+DRAWN = 1024  # words at a time
 _LOW_53 = (1 << 53) - 1
 _LOW_24 = (1 << 24) - 1
 
@@ -36,8 +36,8 @@ def _each(w: Writer, words: int, make: Numbers) -> None:
             half.
     """
     b, size = w.builder, prod(w.shapes[-1])
-    memory, draw = w.memory(I32, _DRAWN), draw_words(w.module, w.host)
-    step = _DRAWN // words
+    memory, draw = w.memory(I32, DRAWN), draw_words(w.module, w.host)
+    step = DRAWN // words
     with w.loop(0, size, step) as start:
         count = w.lower(b.sub(i64(size), i64(start)), i64(step))
         b.call(draw, [w.pointers[0], memory, b.mul(count, i64(words))])
@@ -46,12 +46,16 @@ def _each(w: Writer, words: int, make: Numbers) -> None:
             if words == 1:
                 bits = w.read(memory, at, I32, lanes)
             else:
-                bits = w.read(memory, at, I64, lanes)
-                half = full(bits.type, 32)
-                bits = b.or_(b.shl(bits, half), b.lshr(bits, half))
+                bits = long_word(w, w.read(memory, at, I64, lanes))
             make(w.add(start, at), bits, lanes)
 
         w.span(0, count, 8, convert)
+
+
+def long_word(w: Writer, pair: ir.Value) -> ir.Value:
+    """Two words in memory as one of 64 bits, the first one its upper half."""
+    half = full(pair.type, 32)
+    return w.builder.or_(w.builder.shl(pair, half), w.builder.lshr(pair, half))
 
 
 def _low(w: Writer, bits: ir.Value, mask: int) -> ir.Value:
@@ -98,17 +102,28 @@ def _uniform(w: Writer) -> None:
     if w.dtypes[1] == "float64":
         _each(w, 2, _doubles(w, low, high))
     elif (low, high) == (0, 1):
-        _each(w, 1, lambda at, bits, lanes: w.store(1, at, _unit32(w, bits)))
+        _each(w, 1, lambda at, bits, lanes: w.store(1, at, unit32(w, bits)))
     else:
         _each(w, 1, _floats(w, low, high))
 
 
-def _unit32(w: Writer, bits: ir.Value) -> ir.Value:
+def unit32(w: Writer, bits: ir.Value) -> ir.Value:
     """24 bits as a float32 in [0, 1)."""
-    lanes = bits.type.count if isinstance(bits.type, ir.VectorType) else 1
-    type_ = many(FLOAT, lanes)
+    type_ = many(FLOAT, lanes_of(bits))
     number = w.builder.sitofp(_low(w, bits, _LOW_24), type_)
     return w.builder.fmul(number, full(type_, 2.0**-24))
+
+
+def _unit64(w: Writer, bits: ir.Value) -> ir.Value:
+    """53 bits of a long word as a float64 in [0, 1)."""
+    type_ = many(DOUBLE, lanes_of(bits))
+    number = w.builder.uitofp(_low(w, bits, _LOW_53), type_)
+    return w.builder.fmul(number, full(type_, 2.0**-53))
+
+
+def double(w: Writer, pair: ir.Value) -> ir.Value:
+    """A float64 in [0, 1) of two words in memory."""
+    return _unit64(w, long_word(w, pair))
 
 
 def _floats(w: Writer, low: float, high: float) -> Numbers:
@@ -128,12 +143,10 @@ def _floats(w: Writer, low: float, high: float) -> Numbers:
 
 def _doubles(w: Writer, low: float, high: float) -> Numbers:
     """float64 in [low, high), with one rounding."""
-    b = w.builder
 
     def make(at: Index, bits: ir.Value, lanes: int) -> None:
         type_ = many(DOUBLE, lanes)
-        number = b.uitofp(_low(w, bits, _LOW_53), type_)
-        number = b.fmul(number, full(type_, 2.0**-53))
+        number = _unit64(w, bits)
         if (low, high) != (0, 1):
             number = w.fused(number, full(type_, float(high) - float(low)), full(type_, low))
             _store_below(w, at, number, low, high)
@@ -182,9 +195,9 @@ def _permutation(w: Writer) -> None:
     type_ = element_type(w.dtypes[1])
     with w.loop(0, count) as at:
         w.store(1, at, i64(at) if type_ == I64 else b.trunc(i64(at), type_))
-    memory, draw = w.memory(I32, _DRAWN), draw_words(w.module, w.host)
-    with w.loop(0, count - 1, _DRAWN) as start:
-        taken = w.lower(b.sub(i64(count - 1), i64(start)), i64(_DRAWN))
+    memory, draw = w.memory(I32, DRAWN), draw_words(w.module, w.host)
+    with w.loop(0, count - 1, DRAWN) as start:
+        taken = w.lower(b.sub(i64(count - 1), i64(start)), i64(DRAWN))
         b.call(draw, [w.pointers[0], memory, taken])
         with w.loop(0, taken) as at:
             place = w.add(start, at)
