@@ -23,7 +23,7 @@ BOOL = np.dtype(bool)
 FLOAT32 = np.dtype(np.float32)
 REDUCTIONS = frozenset({"sum", "prod", "amax", "amin", "any", "all", "argmax", "argmin"})
 # elements that come from no arithmetic: copies, permuted ones among them, and sources
-SOURCES = frozenset({"full", "arange", "constant"})
+SOURCES = frozenset({"full", "arange"})
 COPIES = frozenset({"copy", "flip"})
 _PRODUCT_DTYPES = frozenset({"float32", "float64", "float16", "bfloat16"})
 _LOOP_DTYPES = _PRODUCT_DTYPES | {"bool", "int8", "int16", "int32", "int64", "uint8"}

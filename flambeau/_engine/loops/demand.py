@@ -6,10 +6,12 @@ unless it is a few cheap operations on what lies in memory anyway, which the rea
 
 from __future__ import annotations
 
+import heapq
+
 from ..graph.ir import Node, Value, values_of
 from .classify import CALL, ELEMENT, EXPENSIVE, PRODUCT
 from .flow import Flow, count
-from .fuse import LOOP, Cluster, Fusion, domain_of
+from .fuse import LARGE, LOOP, Cluster, Fusion, domain_of
 
 CHEAP = 3  # operations that are repeated rather than stored
 HEAVY = 10  # the weight of an expensive function; floats of such weight are computed once
@@ -34,6 +36,7 @@ class Demand:
         self.inlined: dict[Cluster, set[Value]] = {}
         self.in_memory: set[Value] = set(flow.graph.inputs)
         self._weights: dict[Value, int] = {}
+        self._position = {node: place for place, node in enumerate(flow.graph.nodes)}
         self._sink_heavy_floats()
         for value in flow.roots:
             if value not in self.in_memory and fusion.home_of(value) is not None:
@@ -43,8 +46,8 @@ class Demand:
     # --- floats ----------------------------------------------------------------------------
 
     def _sink_heavy_floats(self) -> None:
-        """Floats that several clusters want become clusters, where it takes much arithmetic or
-        more than one load to compute them."""
+        """Give floats a home: their only reader; or one that several readers share, where it
+        takes much arithmetic or more than one load to compute them."""
         flow, fusion = self.flow, self.fusion
         floats = [
             node
@@ -72,11 +75,13 @@ class Demand:
                     continue
                 home = fusion.home_of(user.outputs[0])
                 users |= {home} if home is not None else wanted.get(user.outputs[0], set())
-                if len(users) > 1:
-                    break
             wanted[out] = users
-            if len(users) > 1 and (self._weights[out] >= HEAVY or len(leaves[out]) > 1):
-                self._sink(node)
+            if len(users) == 1:
+                (user,) = users
+                if self._may_join(out, user, users):
+                    self._adopt(node, user)
+            elif len(users) > 1 and (self._weights[out] >= HEAVY or len(leaves[out]) > 1):
+                self._sink(node, users)
 
     def _leaves(self, node: Node, leaves: dict[Value, set[Value]]) -> set[Value]:
         """What a float loads, as large as itself: at most two of it."""
@@ -90,9 +95,14 @@ class Demand:
                     break
         return out
 
-    def _sink(self, node: Node) -> None:
+    def _sink(self, node: Node, users: set[Cluster] | None = None) -> None:
+        """Make a float a member of the first cluster that reads it, or else of one of its own."""
         fusion = self.fusion
         out = node.outputs[0]
+        first = min(users or (), key=lambda c: (c.level, c.number), default=None)
+        if first is not None and self._may_join(out, first, users or set()):
+            self._adopt(node, first)
+            return
         needs = fusion.needs(out)
         # between what it reads and whoever reads it
         level = max((c.level for c in needs), default=0) + 0.5
@@ -101,12 +111,46 @@ class Demand:
         fusion.clusters.append(made)
         fusion.home[out] = made
 
+    def _adopt(self, node: Node, cluster: Cluster) -> None:
+        cluster.nodes.insert(0, node)
+        self.fusion.home[node.outputs[0]] = cluster
+
+    def _may_join(self, out: Value, first: Cluster, users: set[Cluster]) -> bool:
+        """Whether all others read the float later, and this one at the point that it works on."""
+        if first.kind not in (LOOP, PRODUCT) or count(out.shape) != first.full:
+            return False
+        if len(first.nodes) > LARGE or any(c.level == first.level for c in users - {first}):
+            return False
+        for user in self.flow.users.get(out, ()):
+            read = user.outputs[0]
+            home = self.fusion.home_of(read)
+            if home is None:  # by way of other floats, perhaps elsewhere
+                return False
+            if home is first and not self._reads_in_place(read, user, out, first):
+                return False
+        return True
+
+    def _reads_in_place(self, read: Value, user: Node, out: Value, first: Cluster) -> bool:
+        reduced = self.flow.is_reduction(read)
+        if user is first.node or (read in self.fusion.row and not reduced):
+            return False
+        self.fusion.home[out] = first
+        try:
+            found = [
+                self.fusion.reads_in_place(x if reduced else read, x, first, False)
+                for x in values_of(user.inputs)
+                if self.flow.path(x)[0] is out
+            ]
+        finally:
+            del self.fusion.home[out]
+        return all(found)
+
     # --- stores and reads ------------------------------------------------------------------
 
     def _ask(self) -> None:
         fusion = self.fusion
         live = {c.found() for c in fusion.clusters}
-        position = {node: place for place, node in enumerate(self.flow.graph.nodes)}
+        position = self._position
         for value in sorted(self.in_memory & fusion.home.keys(), key=self._order(position)):
             self._store(value)
         last = {c: max(position[n] for n in c.nodes) for c in live}
@@ -132,30 +176,57 @@ class Demand:
     def _read_all(self, cluster: Cluster) -> None:
         self.reads[cluster] = {}
         self.inlined[cluster] = set()
-        seen: set[Value] = set()
-        stack = list(self.stored.get(cluster, ()))
+        found = list(self.stored.get(cluster, ()))
         if cluster.node is not None:
-            stack = [v for v in stack if v not in cluster.node.outputs]
+            found = [v for v in found if v not in cluster.node.outputs]
             inputs = cluster.node.inputs
             direct = inputs[:2] if cluster.kind == PRODUCT else inputs
             for value in values_of(direct):
                 self._read(self.flow.path(value)[0], cluster)
             if cluster.kind == PRODUCT:  # the bias, which may be computed in the kernel
-                for base in [self.flow.path(x)[0] for x in values_of(inputs[2:])]:
-                    if self._expands(base, cluster):
-                        stack.append(base)
-                    else:
-                        self._read(base, cluster)
-        while stack:
-            value = stack.pop()
-            if value in seen:
-                continue
-            seen.add(value)
-            for base in self._operands(value):
-                if self._expands(base, cluster):
+                found += self._own(
+                    [self.flow.path(x)[0] for x in values_of(inputs[2:])], cluster
+                )
+        self._walk(found, cluster)
+
+    def _walk(self, found: list[Value], cluster: Cluster) -> None:
+        """Follow what the cluster computes down to what it reads.
+
+        Values of other clusters are decided on in the program's order, when nothing else is left:
+        what is computed from others in a few steps may find them in memory by then.
+        """
+        seen: set[Value] = set(found)
+        stack = found
+        open_: list[tuple[int, int, Value]] = []
+        while stack or open_:
+            if not stack:
+                base = heapq.heappop(open_)[2]
+                if self._repeats(base, cluster):
                     stack.append(base)
                 else:
                     self._read(base, cluster)
+                continue
+            for base in self._operands(stack.pop()):
+                if base in seen:
+                    continue
+                seen.add(base)
+                if self._computes(base, cluster):
+                    stack.append(base)
+                elif base in self.flow.maker and base not in self.in_memory:
+                    node, number = self.flow.maker[base]
+                    heapq.heappush(open_, (self._position[node], number, base))
+                else:
+                    self._read(base, cluster)
+
+    def _own(self, bases: list[Value], cluster: Cluster) -> list[Value]:
+        """Those that the cluster computes; the others it reads."""
+        out = []
+        for base in bases:
+            if self._computes(base, cluster):
+                out.append(base)
+            else:
+                self._read(base, cluster)
+        return out
 
     def _operands(self, value: Value) -> list[Value]:
         node, _ = self.flow.maker[value]
@@ -168,18 +239,22 @@ class Demand:
         if home is not cluster:
             self.reads[cluster][base] = None
 
-    def _expands(self, base: Value, cluster: Cluster) -> bool:
-        """Whether the cluster computes `base` itself."""
+    def _computes(self, base: Value, cluster: Cluster) -> bool:
+        """Whether the cluster has to compute `base`: a member, a float, a constant."""
         home = self.fusion.home_of(base)
         if home is cluster:
-            node = self.flow.maker[base][0]
-            return node is not cluster.node
-        if base not in self.flow.maker or base in self.in_memory:
-            return False
-        if home is None or self._repeatable(base, cluster):
+            return self.flow.maker[base][0] is not cluster.node
+        if home is None and base in self.flow.maker:
             self.inlined[cluster].add(base)
             return True
         return False
+
+    def _repeats(self, base: Value, cluster: Cluster) -> bool:
+        """Whether the cluster computes again what another one has."""
+        if base in self.in_memory or not self._repeatable(base, cluster):
+            return False
+        self.inlined[cluster].add(base)
+        return True
 
     def _repeatable(self, base: Value, cluster: Cluster) -> bool:
         """Whether a value of another cluster takes a few operations on what lies in memory."""

@@ -241,13 +241,13 @@ class Fusion:
         for row in fits:
             if not row and cluster.rows == 1 and cluster.reduces and size > LONE_ROW:
                 continue
-            if all(self._reads_in_place(out, x, cluster, row) for x in values_of(node.inputs)):
+            if all(self.reads_in_place(out, x, cluster, row) for x in values_of(node.inputs)):
                 if node.name == "flip":
                     return None
                 return row
         return None
 
-    def _reads_in_place(self, out: Value, operand: Value, cluster: Cluster, row: bool) -> bool:
+    def reads_in_place(self, out: Value, operand: Value, cluster: Cluster, row: bool) -> bool:
         """Whether what the operand needs of the cluster is read at the point of `out`."""
         base, path = self.flow.path(operand)
         home = self.home_of(base)
@@ -295,7 +295,7 @@ class Fusion:
                 return False
         if any(m.outputs[0] in self.barred for m in other.nodes):
             return False
-        return all(self._reads_in_place(out, x, other, row) for x in values_of(node.inputs))
+        return all(self.reads_in_place(out, x, other, row) for x in values_of(node.inputs))
 
     def _place_reduction(self, node: Node) -> None:
         operand = node.inputs[0]
@@ -320,7 +320,7 @@ class Fusion:
         if home is not None and home.kind == LOOP and base not in self.row:
             alike = home.domain == domain or (not home.reduces and home.full == size)
             lone = count([n for n, reduced in domain if not reduced]) == 1 and size > LONE_ROW
-            if alike and not lone and self._reads_in_place(operand, operand, home, False):
+            if alike and not lone and self.reads_in_place(operand, operand, home, False):
                 return home
         top = max((c.level for c in needs), default=0)
         for key in self._sibling_keys(operand, domain, needs):
