@@ -309,12 +309,20 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
         panels=panels,
         depth=depth,
         blocks=blocks,
-        pack_a=kernel.a.dtype != kernel.dtype,
+        pack_a=_packs_a(kernel),
         pack_b=packs,
         row_parts=parts,
         column_parts=columns,
         inline=blocks == 1 and len(kernel.epilogue) <= INLINE,
     )
+
+
+def _packs_a(kernel: Gemm) -> bool:
+    *_, down, across = kernel.a.strides
+    if kernel.a.dtype != kernel.dtype:
+        return True
+    # every step of k on another page
+    return down == 1 and abs(across) * itemsize(kernel.dtype) >= 8192 and kernel.n >= 256
 
 
 def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
