@@ -25,9 +25,12 @@ def kept_rows(kernel: Loop) -> tuple[Loop, tuple[str, ...]]:
 
     Each of them is memory for as many elements as a row has.
     """
-    stored = {a.argument for s in kernel.stages for a, _ in (*s.stores, *s.row_stores)}
+    stored: set[int] = set()  # arguments that earlier stages have stored to
     names: dict[tuple, int] = {}
-    numbers = [_numbered(stage.body, names, stored) for stage in kernel.stages]
+    numbers = []
+    for stage in kernel.stages:
+        numbers.append(_numbered(stage.body, names, stored))
+        stored |= {access.argument for access, _ in (*stage.stores, *stage.row_stores)}
     first: dict[int, int] = {}  # the stage that computes a value first
     kept: Kept = {}
     room = KEPT_BYTES
@@ -57,7 +60,7 @@ def _numbered(
     for position, one in enumerate(body):
         key: tuple = (one.name, tuple(out[o] for o in one.operands), one.dtype, one.detail)
         if one.name == "load" and one.detail.argument in stored:
-            key = (id(body), position)  # may have changed: like nothing else
+            key = (id(body), position)  # may have changed: equal to nothing else
         out.append(names.setdefault(key, len(names)))
     return out
 

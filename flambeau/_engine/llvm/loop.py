@@ -85,6 +85,7 @@ class _Emitter:
             for i in dict.fromkeys(i for i in instructions(kernel) if i.name == "number")
         }
 
+        self.fixed: dict[Access, ir.Value] = {}
         self.fault: ir.Value | None = None
         if any(i.name in REFUSALS for i in instructions(kernel)):
             self.fault = self.builder.alloca(I32)
@@ -108,6 +109,7 @@ class _Emitter:
                 rest.append(last)
             else:
                 *rest, block = digits(builder, unit, (*space.rest, space.blocks))
+            self._load_fixed(rest)
             if space.across:
                 self._across(rest, block)
             else:
@@ -116,6 +118,20 @@ class _Emitter:
             builder.ret(ir.Constant(I32, 0))
         else:
             builder.ret(builder.load(self.fault, typ=I32))
+
+    def _load_fixed(self, rest: list[ir.Value]) -> None:
+        """Reads what is the same all over a unit of work."""
+        space, kernel = self.space, self.kernel
+        if 0 in space.inner:
+            return  # there may be nothing to read
+        point = [*rest, *(number(0) for _ in space.sources[len(rest) :])]
+        one = Vectors(self.builder, 1, self.host)
+        stored = {a.argument for s in kernel.stages for a, _ in (*s.stores, *s.row_stores)}
+        for access in {i.detail: None for i in instructions(kernel) if i.name == "load"}:
+            moves = any(space.strides(access)[len(rest) :])
+            if not moves and access.argument not in stored:
+                pointer, _ = self._place(access, point, one)
+                self.fixed[access] = one.load(pointer, access.dtype)
 
     # -- vectors across rows ---------------------------------------------------------------
 
@@ -240,13 +256,14 @@ class _Emitter:
         def leaf(instruction: Instruction) -> ir.Value:
             if instruction.name == "load":
                 access = instruction.detail
+                if access in self.fixed:
+                    return _spread(v, self.fixed[access])
                 pointer, stride = self._place(access, point, v)
                 return v.load(pointer, access.dtype, stride, mask)
             if instruction.name == "number":
                 return v.splat(self.scalars[instruction])
             if instruction.name == "row":
-                row = rows[instruction.detail]
-                return row if row.type.count == v.lanes else v.splat(v.lane(row, 0))
+                return _spread(v, rows[instruction.detail])
             return self._index(v, instruction.detail, point)
 
         def refuse(lanes: ir.Value) -> None:
@@ -290,6 +307,11 @@ class _Emitter:
                 start = point[place]
                 return v.ramp(start, 1) if place == self.axis else v.splat(start)
         return v.constant("int64", 0)  # the only one of its dimension
+
+
+def _spread(v: Vectors, value: ir.Value) -> ir.Value:
+    """A vector of one lane in all lanes; others stay."""
+    return value if value.type.count == v.lanes else v.splat(v.lane(value, 0))
 
 
 class _Kept:

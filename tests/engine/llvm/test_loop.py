@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ pytest.importorskip("llvmlite")
 
 from flambeau._engine.llvm import loop
 from flambeau._engine.llvm.host import detect
+from flambeau._engine.llvm.keep import kept_rows
 from flambeau._engine.loops.kernel import Access, Instruction, Loop, Reduction, Stage
 from tests.engine.loops.interpret import run_loop
 
@@ -206,6 +208,34 @@ def test_softmax(columns, host):
     out = np.zeros((rows, columns), np.float32)
     kernel = softmax(rows, columns, columns + 2)
     compare(kernel, [x.ravel(), out.ravel()], host=host, tolerance=1e-5)
+
+
+def test_softmax_in_place():
+    rows, columns = 4, 70
+    (*first, last) = softmax(rows, columns, columns).stages
+    here = Access(0, "float32", (columns, 1))
+    kernel = Loop((rows,), (columns,), (*first, replace(last, stores=((here, 5),))))
+    x = numbers_like((rows, columns))
+    want = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    kept, dtypes = kept_rows(kernel)
+    assert dtypes == ("float32",)
+    assert [i.name for i in kept.stages[2].body] == ["load", "row", "mul"]
+    Native(kernel)([x])
+    np.testing.assert_allclose(x, want, rtol=1e-5)
+
+
+def test_what_a_stage_has_overwritten_is_not_kept():
+    here = Access(0, "float32", (50, 1))
+    load_exp = (Instruction("load", (), "float32", here), Instruction("exp", (0,)))
+    total = Reduction("sum", 1, "float32")
+    store = Stage(body=load_exp, reductions=(total,), stores=((here, 1),))
+    again = Stage(body=load_exp, stores=((Access(1, "float32", (50, 1)), 1),))
+    kernel = Loop((3,), (50,), (store, again))
+    assert kept_rows(kernel) == (kernel, ())
+    x, out = numbers_like((3, 50)), np.zeros((3, 50), np.float32)
+    want = np.exp(np.exp(x))
+    Native(kernel)([x, out])
+    np.testing.assert_allclose(out, want, rtol=1e-5)
 
 
 def test_softmax_over_a_leading_dimension():
