@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..eager import RULES
 from ..graph.ir import Node, Value
 from .body import Place
 from .capabilities import Capabilities
-from .classify import PRODUCT
+from .classify import CALL, JOIN, PRODUCT
 from .demand import Demand
 from .flow import Flow, Misfit, count
 from .fuse import LOOP, Cluster, Fusion
@@ -20,7 +21,7 @@ from .indexing import Unmappable, joined_dims
 from .kernel import Access, Instruction, Loop, Stage
 from .memory import place_arena
 from .plan import ARENA, CONSTANT, INPUT, OBJECT, OUTPUT, STATIC, Buffer, Callback, Plan, Step
-from .products import ProductKernel, own_strides
+from .products import ProductKernel, own_strides, place_within
 from .rows import InPlaceClash, loop_kernel
 from .schedule import Schedule, last_uses
 from .special import IN_PLACE, special
@@ -36,9 +37,10 @@ class Assembly:
 
     def __init__(
         self, flow: Flow, fusion: Fusion, demand: Demand, schedule: Schedule,
-        capabilities: Capabilities,
+        capabilities: Capabilities, barred: set[Value],
     ):  # fmt: skip
         self.flow, self.fusion, self.demand, self.schedule = flow, fusion, demand, schedule
+        self.barred = barred
         self.capabilities = capabilities
         self.graph = flow.graph
         self.buffers: list[Buffer] = []
@@ -48,6 +50,9 @@ class Assembly:
         self.misfits: list[Misfit] = []
         self.clashes: set[Value] = set()
         self.late: set[Value] = set()
+        self.joins: dict[Cluster, list[Place]] = {}
+        self._joined: set[tuple[Value, int]] = set()  # pieces that are written in place
+        self._parents: dict[int, int] = {}
         self._objects: dict[int, int] = {}
         self._input_of: dict[int, Value] = {}
         self._make_places()
@@ -73,6 +78,9 @@ class Assembly:
             if target not in self.schedule.copied:
                 self.places[value] = self.places[target]
                 self.late.add(value)
+        for cluster in reversed(self.schedule.order):
+            if cluster.kind == JOIN:
+                self.joins[cluster] = self._join(cluster)
         for cluster in self.schedule.order:
             for value in self.demand.reads[cluster]:
                 if value in self.flow.constants and value not in self.places:
@@ -80,15 +88,54 @@ class Assembly:
             for value in self.demand.stored.get(cluster, ()):
                 if value not in self.places:
                     self._own_place(value, ARENA)
-            if cluster.kind != LOOP:
+            if cluster.kind == CALL:
                 assert cluster.node is not None
                 for value in cluster.node.outputs:
-                    if value not in self.places and cluster.kind != PRODUCT:
+                    if value not in self.places:
                         self._own_place(value, ARENA)
 
     def _own_place(self, value: Value, kind: str, **rest: Any) -> None:
         number = self._buffer(kind, count(value.shape) * value.dtype.itemsize, **rest)
         self.places[value] = Place(number, 0, contiguous_strides(value.shape))
+
+    def _join(self, cluster: Cluster) -> list[Place]:
+        """The places of a join's pieces in its result; pieces that can be are put there at once."""
+        node = cluster.node
+        assert node is not None
+        out = node.outputs[0]
+        if out not in self.places:
+            self._own_place(out, ARENA)
+        whole = self.places[out]
+        dim = node.params.get("dim", 0)
+        start = 0
+        regions = []
+        for number, piece in enumerate(node.inputs):
+            offset = whole.offset
+            if piece.shape:
+                offset += start * whole.strides[dim]
+                start += piece.shape[dim]
+            region = Place(whole.buffer, offset, whole.strides, False)
+            regions.append(region)
+            base, path = self.flow.path(piece)
+            home = self.fusion.home_of(base)
+            free = base not in self.places and base not in self.barred and home is not None
+            if free and home.kind != CALL:  # type: ignore[union-attr]
+                inside = place_within(region, piece, base, path)
+                if inside is not None:
+                    # a buffer of its own, for nothing else has its elements
+                    offset, strides = inside
+                    solid = strides == contiguous_strides(base.shape)
+                    self.places[base] = Place(self._part(whole.buffer), offset, strides, solid)
+                    self._joined.add((out, number))
+        return regions
+
+    def _part(self, buffer: int) -> int:
+        """Another name of a buffer."""
+        parent = self._parents.get(buffer, buffer)
+        number = len(self.buffers)
+        self.buffers.append(replace(self.buffers[parent]))
+        self._parents[number] = parent
+        return number
 
     def _constant(self, value: Value) -> Place:
         node, _ = self.flow.maker[value]
@@ -124,8 +171,10 @@ class Assembly:
             return None
         for target, value in self.graph.updates:
             if target in self.schedule.copied:
-                self._copy(value, target)
+                self._copy(value, self.places[value], self.places[target])
         arena = place_arena(self.buffers, last_uses(self.uses))
+        for part, parent in self._parents.items():
+            self.buffers[part].offset = self.buffers[parent].offset
         outputs = [(o.value.shape, o.value.dtype, o.static) for o in self.graph.outputs]
         return Plan(
             self.buffers, self.steps, arena, self.graph.numbers, len(self.graph.inputs), outputs
@@ -133,7 +182,7 @@ class Assembly:
 
     def _add(self, step: Step | Callback, buffers: Sequence[int]) -> None:
         self.steps.append(step)
-        self.uses.append(list(buffers))
+        self.uses.append([self._parents.get(b, b) for b in buffers])
 
     def _step(self, cluster: Cluster) -> None:
         if cluster.kind == LOOP:
@@ -145,7 +194,7 @@ class Assembly:
                 cluster, self.flow, self.fusion, self.demand, self.places
             ).build()
         else:
-            self._call(cluster)
+            (self._call if cluster.kind == CALL else self._copy_pieces)(cluster)
             return
         bound: list[tuple[int, int]] = [(0, 0)] * len(arguments)
         for buffer, (argument, lowest) in arguments.items():
@@ -159,21 +208,34 @@ class Assembly:
                 return np.dtype(_NUMPY.get(access.dtype, access.dtype)).itemsize
         raise AssertionError("an argument without an access")
 
-    def _copy(self, value: Value, target: Value) -> None:
-        """A step that copies what an input is to hold from where it was kept."""
-        source, place = self.places[value], self.places[target]
-        runs = joined_dims(value.shape, [source.strides, place.strides])
+    def _copy_pieces(self, cluster: Cluster) -> None:
+        """Steps for the pieces of a join that could not be written where they belong."""
+        node = cluster.node
+        assert node is not None
+        for number, (piece, region) in enumerate(zip(node.inputs, self.joins[cluster])):
+            if (node.outputs[0], number) in self._joined:
+                continue
+            source = self.places[self.flow.path(piece)[0]]
+            try:
+                offset, strides = own_strides(self.flow, source, piece)
+            except Unmappable:
+                raise Misfit(node, number) from None
+            self._copy(piece, Place(source.buffer, offset, strides), region)
+
+    def _copy(self, value: Value, source: Place, target: Place) -> None:
+        """A step that copies elements."""
+        runs = joined_dims(value.shape, [source.strides, target.strides])
         sizes = tuple(count([value.shape[d] for d in run]) for run in runs)
         name = value.dtype.name
         access = [
             Access(a, name, tuple(strides[run[-1]] for run in runs))
-            for a, strides in enumerate((source.strides, place.strides))
+            for a, strides in enumerate((source.strides, target.strides))
         ]
         body = (Instruction("load", (), name, access[0]),)
         kernel = Loop((), sizes, (Stage(body, (), ((access[1], 0),)),))
-        self._add(
-            Step(kernel, ((source.buffer, 0), (place.buffer, 0))), (source.buffer, place.buffer)
-        )
+        places = (source, target)
+        bound = tuple((p.buffer, p.offset * value.dtype.itemsize) for p in places)
+        self._add(Step(kernel, bound), [p.buffer for p in places])
 
     # --- calls -----------------------------------------------------------------------------
 

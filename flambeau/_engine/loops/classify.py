@@ -17,7 +17,9 @@ from ..prims import PRIMITIVES
 from .capabilities import Capabilities
 from .indexing import VIEWS
 
-VIEW, ELEMENT, REDUCE, PRODUCT, CALL = "view", "element", "reduce", "product", "call"
+VIEW, ELEMENT, REDUCE, PRODUCT, JOIN, CALL = (
+    "view", "element", "reduce", "product", "join", "call",
+)  # fmt: skip
 
 BOOL = np.dtype(bool)
 FLOAT32 = np.dtype(np.float32)
@@ -36,7 +38,7 @@ EXPENSIVE = frozenset(
 
 
 def classify(node: Node, capabilities: Capabilities) -> str:
-    """One of VIEW, ELEMENT, REDUCE, PRODUCT and CALL."""
+    """One of VIEW, ELEMENT, REDUCE, PRODUCT, JOIN (values side by side) and CALL."""
     values = [*(x for x in node.inputs if isinstance(x, Value)), *node.outputs]
     if any(0 in value.shape for value in values):
         return CALL
@@ -45,6 +47,8 @@ def classify(node: Node, capabilities: Capabilities) -> str:
         return VIEW
     if not all(value.dtype.name in _LOOP_DTYPES for value in values):
         return CALL
+    if name == "cat":
+        return JOIN
     if name in SOURCES or name in COPIES:
         return ELEMENT if _plain_params(node) or name == "full" else CALL
     if name in REDUCTIONS:

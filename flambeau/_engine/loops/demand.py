@@ -244,7 +244,8 @@ class Demand:
         home = self.fusion.home_of(base)
         if home is cluster:
             return self.flow.maker[base][0] is not cluster.node
-        if home is None and base in self.flow.maker:
+        made = self.flow.maker.get(base)
+        if home is None and made is not None and self.flow.kind[made[0]] != CALL:
             self.inlined[cluster].add(base)
             return True
         return False

@@ -10,7 +10,7 @@ from typing import Any
 from ..base.shapes import contiguous_strides
 from ..graph.ir import Graph, Node, Number, Value, values_of
 from .capabilities import Capabilities
-from .classify import CALL, ELEMENT, PRODUCT, REDUCE, VIEW, classify
+from .classify import CALL, ELEMENT, JOIN, PRODUCT, REDUCE, VIEW, classify
 from .indexing import (
     Flat, Index, Map, NeedSplit, Unmappable, flat_through, split_dim, through, unravelled,
 )  # fmt: skip
@@ -28,6 +28,7 @@ class Flow:
         maker: (node, number of the result) of each computed value.
         roots: values that have to lie in memory: results, and the operands of products and calls.
         users: the nodes, views left out, that read each value through whatever views.
+        contents: what inputs are updated with.
         constants: values that are known now: uniform ones, short ranges, arrays.
     """
 
@@ -50,8 +51,9 @@ class Flow:
                 base, _ = self.path(value)
                 if kind != VIEW:
                     self.users.setdefault(base, []).append(node)
-                if kind == CALL or (kind == PRODUCT and value in node.inputs[:2]):
+                if kind in (CALL, JOIN) or (kind == PRODUCT and value in node.inputs[:2]):
                     self.roots.add(base)
+        self.contents = {value for _, value in graph.updates}
         results = {self.path(value)[0] for value in graph.results()}
         self.roots |= results
         self.constants = {v for v in self.maker if v not in results and self._is_constant(v)}
@@ -77,6 +79,10 @@ class Flow:
             return True
         small = node.name == "arange" and count(value.shape) <= CONSTANT_ELEMENTS
         return small and self.kind[node] == ELEMENT
+
+    def is_formula(self, value: Value) -> bool:
+        """Whether the value is a constant that kernels compute, and not an array that they read."""
+        return value in self.constants and self.maker[value][0].name != "constant"
 
     def is_element(self, value: Value) -> bool:
         """Whether elementwise arithmetic makes the value."""

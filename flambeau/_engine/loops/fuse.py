@@ -19,7 +19,7 @@ from typing import Any
 
 from ..base.shapes import contiguous_strides
 from ..graph.ir import Node, Value, values_of
-from .classify import CALL, ELEMENT, PRODUCT, REDUCE, reduced_dims
+from .classify import CALL, ELEMENT, JOIN, PRODUCT, REDUCE, reduced_dims
 from .flow import Flow, Misfit, along, count, domain_map, with_splits
 from .indexing import Unmappable, broadcast_map, flat_index
 
@@ -36,12 +36,12 @@ class Cluster:
     """Nodes of one kernel.
 
     Attributes:
-        kind: LOOP, PRODUCT or CALL.
+        kind: LOOP, PRODUCT, JOIN or CALL.
         domain: what the kernel walks; no dimensions of size 1.
         level: what it reads comes from lower levels.
         nodes: members in order.
         readers: the clusters that read from it.
-        node: the product or call itself.
+        node: the product, join or call itself.
         number: their order.
     """
 
@@ -156,11 +156,13 @@ class Fusion:
 
     def _place(self, node: Node) -> None:
         kind = self.flow.kind[node]
+        if node.name == "constant" and node.outputs[0] in self.flow.constants:
+            return  # it is there before the program starts
         if kind == ELEMENT:
             self._place_element(node)
         elif kind == REDUCE:
             self._place_reduction(node)
-        elif kind in (PRODUCT, CALL):
+        elif kind in (PRODUCT, JOIN, CALL):
             self._place_alone(node, kind)
 
     def _new(self, kind: str, domain: Domain, needs: set[Cluster], node: Node | None = None):
@@ -205,6 +207,13 @@ class Fusion:
                 cluster, row = joined
                 self._put(node, cluster, row, needs)
                 return
+        if node.name == "copy" and out in self.flow.roots and out not in self.flow.contents:
+            base, _ = self.flow.path(node.inputs[0])
+            home = self.home_of(base)
+            if home is not None and home.kind in (LOOP, PRODUCT):  # it may be written there
+                self.flow.roots.add(base)
+                self._place_alone(node, JOIN)
+                return
         if out in self.flow.roots or out in self.barred:
             made = self._new(LOOP, domain_of(out.shape, ()), needs)
             self._put(node, made, False, needs)
@@ -219,7 +228,7 @@ class Fusion:
             return None
         # by number: what shares a kernel must not depend on where objects lie in memory
         target, *others = sorted(needs, key=lambda c: (-c.level, c.number))
-        if target.kind == CALL or len(target.nodes) > LARGE:
+        if target.kind in (JOIN, CALL) or len(target.nodes) > LARGE:
             return None
         row = self._works_on(node, out, target)
         if row is None:

@@ -48,7 +48,7 @@ def lower(graph: Graph, capabilities: Capabilities) -> Plan:
         fusion = Fusion(flow, ways.barred)
         demand = Demand(flow, fusion)
         schedule = Schedule(flow, fusion, demand, ways.copied)
-        assembly = Assembly(flow, fusion, demand, schedule, capabilities)
+        assembly = Assembly(flow, fusion, demand, schedule, capabilities, ways.barred)
         plan = assembly.plan()
         if plan is not None:
             return plan

@@ -9,9 +9,9 @@ from ..graph.ir import Value
 from .body import Frame, Place, Writer, finish, note_all
 from .classify import computed_in
 from .demand import Demand
-from .flow import Flow, Misfit, along, count, domain_map, with_splits
+from .flow import Flow, Misfit, Path, along, count, domain_map, with_splits
 from .fuse import Cluster, Fusion
-from .indexing import Index, Map, Unmappable, broadcast_map, flat_index
+from .indexing import Flat, Index, Map, Unmappable, broadcast_map, flat_index
 from .kernel import Access, Gemm
 from .rows import Built, InPlaceClash
 
@@ -56,6 +56,44 @@ def own_strides(flow: Flow, place: Place, value: Value) -> Index:
     if not flow.path(value)[1]:
         return Index(place.offset, place.strides)
     return operand_index(flow, place, value, value.shape)
+
+
+def place_within(
+    region: Place, value: Value, base: Value, path: Path
+) -> tuple[int, tuple[int, ...]] | None:
+    """The offset and strides for `base` that make `value`, a view of it, lie in a region.
+
+    None where the view shows `base` in part, or more than once.
+    """
+    if count(base.shape) != count(value.shape):
+        return None
+
+    def attempt(space: tuple[int, ...], origin: list[int]) -> Map:
+        return along(path, domain_map(value.shape, space), space)
+
+    try:
+        space, origin, found = with_splits(value.shape, attempt)
+    except (Misfit, Unmappable):
+        return None
+    if isinstance(found, Flat):
+        return None
+    steps = [0] * len(space)
+    left = 1
+    for d in reversed(range(len(space))):
+        if d + 1 == len(space) or origin[d + 1] != origin[d]:
+            left = 1
+        steps[d] = region.strides[origin[d]] * left
+        left *= space[d]
+    strides: list[int] = []
+    for (offset, moves), size in zip(found, base.shape, strict=True):
+        dims = [d for d, move in enumerate(moves) if move and space[d] > 1]
+        if size == 1:
+            strides.append(0)
+        elif len(dims) == 1 and moves[dims[0]] == 1 and space[dims[0]] == size and not offset:
+            strides.append(steps[dims[0]])
+        else:
+            return None
+    return region.offset, tuple(strides)
 
 
 class ProductKernel:
@@ -120,7 +158,7 @@ class ProductKernel:
         if base is self.product:
             return self._product(writer, indices)
         home = self.fusion.home_of(base)
-        if home is self.cluster or base in self.inlined or base in self.flow.constants:
+        if home is self.cluster or base in self.inlined or self.flow.is_formula(base):
             return None
         return writer.load(self.places[base], base, indices)
 

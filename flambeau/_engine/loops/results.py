@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from ..graph.ir import Graph, Node, Output, Value
 from .capabilities import Capabilities
-from .classify import CALL, VIEW, classify
+from .classify import CALL, JOIN, VIEW, classify
 
 
 def normalised(graph: Graph, capabilities: Capabilities) -> Graph:
     """The graph with every output and update a value of its own that a kernel can store.
 
     A result that is an input or a view, or that is asked for twice, is copied; so is an update
-    that a call computes, since it may not overwrite what it reads.
+    that a call computes, or that several kernels write to: it may not overwrite what they read.
     """
     maker = {value: node for node in graph.nodes for value in node.outputs}
     taken: set[Value] = set()
@@ -23,7 +23,7 @@ def normalised(graph: Graph, capabilities: Capabilities) -> Graph:
         node = maker.get(value)
         if node is not None and value not in taken:
             kind = classify(node, capabilities)
-            if kind != VIEW and not (update and kind == CALL):
+            if kind != VIEW and not (update and kind in (JOIN, CALL)):
                 taken.add(value)
                 return value
         made, out = copy_of(value)

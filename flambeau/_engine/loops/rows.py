@@ -162,7 +162,7 @@ class RowKernel:
     def _elsewhere(self, writer: Writer, base: Value, indices: Map) -> int | None:
         """A load, where the value is not computed here."""
         home = self.fusion.home_of(base)
-        if home is self.cluster or base in self.inlined or base in self.flow.constants:
+        if home is self.cluster or base in self.inlined or self.flow.is_formula(base):
             return None
         return writer.load(self.places[base], base, indices)
 

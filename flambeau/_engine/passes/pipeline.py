@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..graph.ir import Graph
+from .chunk import chunk
 from .cse import cse
 from .dce import dce
 from .decompose import decompose
 from .fold import fold
+from .scale import scale
 
 Pass = Callable[[Graph], Graph]
 
@@ -16,7 +18,9 @@ PIPELINE: tuple[Pass, ...] = (
     dce,  # nothing is worth work that nobody reads
     decompose,  # steps of elementwise work and reductions fuse with their surroundings
     fold,  # constants and views that change nothing would hide what is equal
+    scale,  # a scaled operand of a product would have to be computed and stored first
     cse,  # gradient rules compute again what their forward computed
+    chunk,  # a reduction to few numbers would keep few threads busy
     dce,  # what the others left behind
 )
 
