@@ -55,7 +55,7 @@ class Program:
             for buffer in plan.buffers
             if buffer.kind == STATIC
         }
-        self._tables = Tables(plan, self.natives, self._statics, self._pool.threads)
+        self._tables = Tables(plan, self.natives, self._statics)
         self._buffers_at_risk, self._generators = at_risk(plan)
         self._risky = bool(self._buffers_at_risk or self._generators)
         work = sum(native.work for native in self.natives if native)
