@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ..base import config
 from ..graph.ir import Graph
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def compile_graph(graph: Graph, name: str = "") -> Program:
     if not available():
         raise RuntimeError("programs cannot be compiled: llvmlite is missing or may not run code")
     from ..loops.lower import plan_of
+    from .checked import CheckedProgram
     from .program import Program
 
-    return Program(plan_of(graph), name)
+    plan = plan_of(graph)
+    return CheckedProgram(plan, graph, name) if config.DEBUG else Program(plan, name)

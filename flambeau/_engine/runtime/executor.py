@@ -16,6 +16,8 @@ count themselves as sleepers, which is all that the caller needs to know to wake
 
 from __future__ import annotations
 
+import time
+
 import llvmlite.ir as ir
 
 from .layout import CLOSED, Frame, Item, Pool, Record, Status, Worker
@@ -27,7 +29,7 @@ _AS_DOUBLE = ir.FunctionType(F64, [POINTER])
 _YIELD = ir.FunctionType(I32, [])
 _CLOCK_GETTIME = ir.FunctionType(I32, [I32, POINTER])
 _FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
-_CLOCK_MONOTONIC = 1
+_CLOCK = getattr(time, "CLOCK_MONOTONIC", 1)
 _LOOKS = 2000  # at the finished chunks, before the caller gives up its core at each look
 _GENERATION = 4  # bytes from the ticket to its high half, which changes with the job
 _JOB = ("KERNEL", "POINTERS", "TASKS", "CHUNK", "COUNT", "SCRATCH")  # from a record to the pool
@@ -318,7 +320,7 @@ def _now(module: ir.Module) -> ir.Function:
     """now(pool): nanoseconds of the steady clock."""
     b, (pool,) = function(module, "now", I64, [POINTER], private=True)
     time = b.alloca(I64, 2)
-    b.call(b.code(pool, Pool.CLOCK, _CLOCK_GETTIME), [I32(_CLOCK_MONOTONIC), time])
+    b.call(b.code(pool, Pool.CLOCK, _CLOCK_GETTIME), [I32(_CLOCK), time])
     b.ret(b.add(b.mul(b.word(time, 0), I64(10**9)), b.word(time, 1)))
     return b.function
 

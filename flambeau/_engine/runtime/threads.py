@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import math
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _FUTEX = {"x86_64": 202, "aarch64": 98}
 _PATIENCE = 50_000  # nanoseconds that a worker without work looks for some before it sleeps
 _ALIGNMENT = 128
+_EXIT_PATIENCE = 1.0  # seconds that a process about to exit waits for other threads' programs
 _BUSY_WAIT = 0.0002  # seconds between looks at a pool that another thread's program uses
 
 
@@ -134,12 +136,11 @@ class ThreadPool:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
             self._words[Pool.THREADS] = self._words[Pool.STARTED] = started
 
-    def stop(self) -> None:
-        """End the workers, when no program uses them."""
+    def stop(self, patience: float = math.inf) -> None:
+        """End the workers when no program uses them; after so many seconds, leave them be."""
         with self._lock:
-            if not self._words[Pool.STARTED]:
+            if not self._words[Pool.STARTED] or not self._seize(patience):
                 return
-            self._seize()
             self._words[Pool.STOP] = 1
             # another generation: who is about to sleep does not
             generation = (int(self._words[Pool.TICKET]) >> 32) + 1 & CLOSED
@@ -207,9 +208,14 @@ class ThreadPool:
         record[Worker.SCRATCH] = scratch.ctypes.data
         return scratch
 
-    def _seize(self) -> None:
+    def _seize(self, patience: float = math.inf) -> bool:
+        """Have the workers to oneself; whether that came about in so many seconds."""
+        until = time.monotonic() + patience
         while not self._take(self.address):
+            if time.monotonic() > until:
+                return False
             time.sleep(_BUSY_WAIT)
+        return True
 
     def _wake(self) -> None:
         at = ctypes.c_void_p(self.address + 4)
@@ -252,7 +258,7 @@ def pool(code: Code) -> ThreadPool:
     with _State.lock:
         if _State.pool is None:
             _State.pool = ThreadPool(code, get_num_threads())
-            atexit.register(_State.pool.stop)
+            atexit.register(_State.pool.stop, _EXIT_PATIENCE)
         return _State.pool
 
 

@@ -1,0 +1,62 @@
+"""Programs that look at what they are given: for tests, and where FLAMBEAU_DEBUG is set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..graph.ir import Graph, Value
+from ..loops.plan import Plan
+from .program import Program
+
+
+class CheckedProgram(Program):
+    """A program that refuses arrays for which it was not made, instead of reading past them."""
+
+    def __init__(self, plan: Plan, graph: Graph, name: str = ""):
+        super().__init__(plan, name)
+        self._graph = graph
+
+    def run(self, inputs: Sequence[np.ndarray], numbers: Sequence[float] = ()) -> list[np.ndarray]:
+        """As `Program.run`.
+
+        Raises:
+            ValueError: an input has another shape, dtype or strides than the graph's, cannot be
+                written to, or shares memory in a way that the graph does not name; or the
+                numbers are not as many.
+        """
+        graph = self._graph
+        if len(inputs) != len(graph.inputs) or len(numbers) != graph.numbers:
+            raise ValueError(f"{len(inputs)} inputs and {len(numbers)} numbers for {self.name!r}")
+        written = {target for target, _ in graph.updates}
+        for position, (value, array) in enumerate(zip(graph.inputs, inputs, strict=True)):
+            problem = _difference(value, array)
+            if value in written and not array.flags.writeable:
+                problem = "cannot be written to"
+            if problem:
+                raise ValueError(f"input {position} of program {self.name!r} {problem}")
+        self._check_sharing(inputs, written)
+        return super().run(inputs, numbers)
+
+    def _check_sharing(self, inputs: Sequence[np.ndarray], written: set[Value]) -> None:
+        named = [set(group) for group in self._graph.notes.get("shared", ())]
+        for i, (value, array) in enumerate(zip(self._graph.inputs, inputs, strict=True)):
+            for j, other in enumerate(inputs):
+                if i == j or value not in written or any({i, j} <= group for group in named):
+                    continue
+                if np.may_share_memory(array, other):
+                    raise ValueError(f"inputs {i} and {j} of program {self.name!r} share memory")
+
+
+def _difference(value: Value, array: np.ndarray) -> str:
+    """How an array differs from what a program was made for; empty where it does not."""
+    if array.shape != value.shape or array.dtype != value.dtype:
+        made_for = f"{value.dtype}{list(value.shape)}"
+        return f"is {array.dtype}{list(array.shape)}, but it was made for {made_for}"
+    if value.strides is None:
+        return "" if array.flags.c_contiguous else "is not C-contiguous"
+    strides = tuple(stride * array.itemsize for stride in value.strides)
+    steps = zip(array.shape, array.strides, strides, strict=True)
+    same = array.size == 0 or all(size == 1 or a == b for size, a, b in steps)
+    return "" if same else f"has strides {array.strides}, but it was made for {strides}"
