@@ -11,8 +11,8 @@ Conventions between these descriptions and `llvm.special`:
 - Operands may have any strides. Results are C-contiguous and overlap no operand, with one
   exception: the result of a primitive in IN_PLACE may be at the very address of its first
   operand, if that has the same layout; the kernel sees it and makes no copy.
-- A kernel with indices among its operands checks them all before it writes anything, and returns
-  the fault code OUT_OF_RANGE.
+- A kernel that meets an index out of range returns the fault code OUT_OF_RANGE. It may have
+  written to its result then, but not if it is one of IN_PLACE: these check all indices first.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def special(node: Node, layout: Layout) -> Special:
 def supports(node: Node) -> bool:
     """Whether a primitive call has native code among the Specials."""
     check = _CHECKS.get(node.name)
-    return check is not None and check(node)
+    if check is None or any(0 in value.shape for value in node.outputs):
+        return False
+    return check(node)
 
 
 def _hashable(value: Any) -> Any:
@@ -161,8 +163,9 @@ def _permutation(node: Node) -> bool:
 
 
 def _convolution(node: Node) -> bool:
-    """Real numbers, and borders that are not negative."""
-    return _of(_REAL)(node) and all(low >= 0 for low, _ in node.params["padding"])
+    """Real numbers, something to sum over, and borders that are not negative."""
+    whole = all(0 not in x.shape for x in node.inputs)
+    return whole and _of(_REAL)(node) and all(low >= 0 for low, _ in node.params["padding"])
 
 
 def _pooling(node: Node) -> bool:

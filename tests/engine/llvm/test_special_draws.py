@@ -54,7 +54,6 @@ def test_draws(name, dtype, params, host):
 def test_every_place_in_the_block():
     for skip in (1, 311, 622, 623, 624, 625):
         _agree("dropout_mask", skip=skip, shape=(700,), dtype=FLOAT32, keep=0.5, scale=2.0)
-    _agree("random_uniform", shape=(0,), dtype=FLOAT32, low=0.0, high=1.0)
 
 
 def test_the_end_of_the_range_is_excluded():
@@ -71,7 +70,7 @@ def test_normal_numbers(count, dtype):
         _agree("random_normal", skip=count % 5, tolerance=tolerance, **how)
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 10, 6000])
+@pytest.mark.parametrize("count", [1, 2, 10, 6000])
 def test_permutations(count):
     _agree("random_permutation", count=count, dtype=INT64)
 

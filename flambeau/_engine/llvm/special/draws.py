@@ -75,7 +75,7 @@ def _threshold(w: Writer, p: Any) -> ir.Value:
     return b.fptoui(function, I64)
 
 
-@register("random_bernoulli", "dropout_mask", tasks=one, work=by_elements(1.5))
+@register("random_bernoulli", "dropout_mask", tasks=one, work=by_elements(0.5))
 def _bernoulli(w: Writer) -> None:
     """A number (1 or `scale`) where 53 bits are below the threshold, else 0."""
     b, real = w.builder, element_type(w.dtypes[1])
@@ -96,7 +96,7 @@ def _bernoulli(w: Writer) -> None:
 # --- uniform numbers -----------------------------------------------------------------------
 
 
-@register("random_uniform", tasks=one, work=by_elements(1.5))
+@register("random_uniform", tasks=one, work=by_elements(0.5))
 def _uniform(w: Writer) -> None:
     low, high = w.params["low"], w.params["high"]
     if w.dtypes[1] == "float64":
@@ -166,7 +166,7 @@ def _store_below(w: Writer, at: Index, number: ir.Value, low: float, high: float
 # --- integers ------------------------------------------------------------------------------
 
 
-@register("random_integers", tasks=one, work=by_elements(2.0))
+@register("random_integers", tasks=one, work=by_elements(0.5))
 def _integers(w: Writer) -> None:
     """low + word % (high - low); ranges from 2^28 on take two words."""
     b, type_ = w.builder, element_type(w.dtypes[1])
@@ -188,7 +188,7 @@ def _integers(w: Writer) -> None:
     _each(w, words, make)
 
 
-@register("random_permutation", tasks=one, work=by_elements(4.0))
+@register("random_permutation", tasks=one, work=by_elements(2.0))
 def _permutation(w: Writer) -> None:
     """Fisher-Yates from the front: place i is swapped with i + word % (count - i)."""
     b, count = w.builder, w.shapes[1][0]

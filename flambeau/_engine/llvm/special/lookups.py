@@ -28,7 +28,7 @@ def _positions(kernel: Special, host: Host) -> int:
     return prod(kernel.arguments[1][1])
 
 
-@register("embedding", tasks=_positions)
+@register("embedding", tasks=_positions, work=by_elements(0.15, -1))
 def _embedding(w: Writer) -> None:
     """Row index[i] of the weights for each i; a task is one row."""
     rows, shape = w.shapes[0][0], w.shapes[0][1:]
@@ -48,7 +48,7 @@ def _index_tasks(kernel: Special, host: Host) -> int:
     return prod(indexed.outer)
 
 
-@register("index", tasks=_index_tasks, work=by_elements(1.0))
+@register("index", tasks=_index_tasks, work=by_elements(0.5, -1))
 def _index(w: Writer) -> None:
     """a[..., i, j, ...]: a task is one point of the dimensions up to the last indexed one."""
     indexed = Indexed.of(w.kernel, target=0, first=1)
@@ -71,7 +71,7 @@ def _gather_tasks(kernel: Special, host: Host) -> int:
     return prod(shape[:-1]) if len(shape) > 1 else prod(shape)
 
 
-@register("gather", tasks=_gather_tasks, work=by_elements(1.5))
+@register("gather", tasks=_gather_tasks, work=by_elements(0.8, -1))
 def _gather(w: Writer) -> None:
     """out[i, j] = a[index[i, j], j] (for dim 0); a task is a row, or an element of a vector."""
     dim = w.params["dim"]
@@ -130,7 +130,7 @@ def _class_first(place: list[Index], found: Index) -> list[Index]:
     return [place[0], found, *place[1:]] if place else [found]
 
 
-@register("nll_loss", tasks=one, work=by_elements(0.2))
+@register("nll_loss", tasks=one, work=by_elements(2.0, 1))
 def _nll_loss(w: Writer) -> None:
     """Sums are made in float64, in order."""
     weight = 2 if w.params.get("operand2", 0) is not None else None
@@ -171,7 +171,7 @@ def _samples(kernel: Special, host: Host) -> int:
     return shape[0] if len(shape) > 1 else 1
 
 
-@register("nll_loss_grad", tasks=_samples, work=by_elements(0.3))
+@register("nll_loss_grad", tasks=_samples, work=by_elements(0.2, -1))
 def _nll_loss_grad(w: Writer) -> None:
     """Zeros, and minus the (weighted) gradient at each target; a task is one sample."""
     weight = 2 if w.params.get("operand2", 0) is not None else None

@@ -9,7 +9,7 @@ from ...loops.kernel import Special
 from ..host import Host
 from .blocks import copy_block
 from .code import Index, i64
-from .table import one, register
+from .table import by_elements, one, register
 from .writer import Writer, contiguous, itemsize
 
 _STRIP = 64  # of the first dimension, what one task copies
@@ -20,12 +20,12 @@ def _strips(kernel: Special, host: Host) -> int:
     return -(-shape[0] // _STRIP) if shape else 1
 
 
-@register("copy", tasks=_strips)
+@register("copy", tasks=_strips, work=by_elements(0.15, -1))
 def _copy(w: Writer) -> None:
     _in_strips(w, 0, w.strides[0])
 
 
-@register("flip", tasks=_strips)
+@register("flip", tasks=_strips, work=by_elements(0.15, -1))
 def _flip(w: Writer) -> None:
     """A copy from the last element on, with negative strides."""
     dims, shape = w.params["dims"], w.shapes[0]
@@ -57,7 +57,7 @@ def _in_strips(w: Writer, start: int, reading: Sequence[int]) -> None:
                 strip(task, count)
 
 
-@register("cat", tasks=one)
+@register("cat", tasks=one, work=by_elements(0.15, -1))
 def _cat(w: Writer) -> None:
     result, dim = len(w.shapes) - 1, w.params["dim"]
     writing = w.strides[result]
@@ -67,7 +67,7 @@ def _cat(w: Writer) -> None:
         start += shape[dim]
 
 
-@register("pad", tasks=one)
+@register("pad", tasks=one, work=by_elements(0.15, -1))
 def _pad(w: Writer) -> None:
     """The value everywhere, then the operand in its place."""
     widths, shape, reading, writing = w.params["widths"], w.shapes[0], w.strides[0], w.strides[1]
@@ -76,7 +76,7 @@ def _pad(w: Writer) -> None:
     copy_block(w, shape, (0, 0, reading), (1, start, writing))
 
 
-@register("unslice", tasks=one)
+@register("unslice", tasks=one, work=by_elements(0.15, -1))
 def _unslice(w: Writer) -> None:
     """Zeros, then the operand at the places where `slice` would read."""
     writing, shape = w.strides[1], w.shapes[1]

@@ -54,7 +54,7 @@ def _fill(w: Writer, source: Source, memory: ir.Value, task: Index) -> None:
     fill_planes(w, source, memory, 0, start, 0, 1, (0, source.plane))
 
 
-@register("window_sum", tasks=_planes, work=by_elements(1.0), scratch=_scratch)
+@register("window_sum", tasks=_planes, work=by_elements(0.15), scratch=_scratch)
 def _window_sum(w: Writer) -> None:
     source, found, memory = _source(w.kernel), _windows(w.kernel), w.scratch()
     real, places = element_type(w.dtypes[0]), [x.places for x in found]
@@ -76,7 +76,7 @@ def _window_sum(w: Writer) -> None:
             w.span(0, places[-1], itemsize(w.dtypes[0]), add)
 
 
-@register("max_pool", tasks=_planes, work=by_elements(1.5), scratch=_scratch)
+@register("max_pool", tasks=_planes, work=by_elements(0.3), scratch=_scratch)
 def _max_pool(w: Writer) -> None:
     """NaN is larger than all, and the last one of a window counts; else the first maximum."""
     source, found, memory = _source(w.kernel), _windows(w.kernel), w.scratch()
@@ -160,7 +160,7 @@ def _results(kernel: Special, host: Host) -> int:
     return prod(shape[: len(shape) - rank])
 
 
-@register("fold_windows", tasks=_results, work=by_elements(1.0))
+@register("fold_windows", tasks=_results, work=by_elements(0.6))
 def _fold_windows(w: Writer) -> None:
     """Zeros, then one offset of the windows after the other, as the eager rule adds them."""
     size, (shape, strides) = w.params["size"], (w.shapes[0], w.strides[0])

@@ -18,7 +18,7 @@ def _lead(kernel: Special, host: Host) -> int:
     return prod(kernel.arguments[0][1][: dict(kernel.params)["dim"]])
 
 
-@register("cumsum", "cumprod", tasks=_lead, work=by_elements(1.2))
+@register("cumsum", "cumprod", tasks=_lead, work=by_elements(0.7))
 def _scan(w: Writer) -> None:
     shape, reading = w.shapes[0] or (1,), w.strides[0] or (0,)
     dim = w.params["dim"]

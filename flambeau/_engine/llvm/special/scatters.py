@@ -109,7 +109,7 @@ def _strips(kernel: Special, host: Host) -> int:
     return max(-(-prod(indexed.inner) * size // _STRIP), 1)
 
 
-@register("index_put", tasks=_strips, work=by_elements(1.0))
+@register("index_put", tasks=_strips, work=by_elements(0.15))
 def _index_put(w: Writer) -> None:
     """A task is a strip of the rows that the indices choose, which is contiguous."""
     operands, indexed, strides = _put(w.kernel)
@@ -150,7 +150,7 @@ def _rows(kernel: Special, host: Host) -> int:
     return max(prod(kernel.arguments[-1][1][: dict(kernel.params)["dim"]]), 1)
 
 
-@register("scatter", "scatter_add", "scatter_reduce", tasks=_rows, work=by_elements(1.5))
+@register("scatter", "scatter_add", "scatter_reduce", tasks=_rows, work=by_elements(0.5))
 def _scatter(w: Writer) -> None:
     """A task is all that lies at one point of the dimensions before `dim`."""
     operands = _Operands(w.kernel, 0, 2, 3)

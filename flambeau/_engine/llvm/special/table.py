@@ -28,13 +28,13 @@ KERNELS: dict[str, Kind] = {}
 
 
 def register(
-    *names: str, tasks: Tasks, work: Work | None = None, scratch: Tasks | None = None
+    *names: str, tasks: Tasks, work: Work, scratch: Tasks | None = None
 ) -> Callable[[Callable[[Writer], None]], Callable[[Writer], None]]:
     """Decorator: the function writes the kernels of these primitives.
 
     Args:
         tasks: how many pieces of work there are.
-        work: about how many nanoseconds a kernel takes; by the size of its arguments if None.
+        work: about how many nanoseconds a kernel takes on one core.
         scratch: bytes of memory that each thread needs; none if None.
     """
 
@@ -42,7 +42,7 @@ def register(
         for name in names:
             if name in KERNELS:
                 raise ValueError(f"two kernels for {name}")
-            KERNELS[name] = Kind(emit, tasks, work or by_elements(), scratch or none)
+            KERNELS[name] = Kind(emit, tasks, work, scratch or none)
         return emit
 
     return add
@@ -58,10 +58,12 @@ def none(kernel: Special, host: Host) -> int:
     return 0
 
 
-def by_elements(each: float = 0.5) -> Work:
-    """So many nanoseconds for each element of the largest argument."""
+def by_elements(each: float, argument: int | None = None) -> Work:
+    """So many nanoseconds for each element of an argument, or of the largest one."""
 
     def work(kernel: Special) -> int:
-        return int(each * max(prod(shape) for _, shape, _ in kernel.arguments))
+        shapes = [shape for _, shape, _ in kernel.arguments]
+        counted = shapes if argument is None else [shapes[argument]]
+        return int(each * max(map(prod, counted)))
 
     return work
