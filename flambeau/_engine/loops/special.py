@@ -24,9 +24,11 @@ from typing import Any
 import numpy as np
 
 from ..graph.ir import Node, Number, Value, values_of
+from ..prims.resampling import Taps
 from .kernel import Special
 
 OUT_OF_RANGE = 1  # the fault code of an index that eager refuses
+_MOST_TAPS = 4096  # of a resampling
 STATE_WORDS = 625  # a generator's memory: 624 words of the twister and the position among them
 
 # The result may take the place of the first operand.
@@ -73,6 +75,9 @@ def _hashable(value: Any) -> Any:
         return ("number", value.position)
     if isinstance(value, np.dtype):
         return value.name
+    if isinstance(value, Taps):
+        weights = None if value.weights is None else tuple(value.weights.tolist())
+        return tuple(value.sources.tolist()), weights, tuple(value.starts.tolist())
     return tuple(map(_hashable, value)) if isinstance(value, (tuple, list)) else value
 
 
@@ -175,6 +180,11 @@ def _pooling(node: Node) -> bool:
     return _of(_REAL)(node) and prod(shape[len(shape) - rank :]) < 1 << 30
 
 
+def _resample(node: Node) -> bool:
+    """Taps that are few enough to be written down in the kernel."""
+    return _of(_REAL)(node) and len(node.params["taps"].sources) <= _MOST_TAPS
+
+
 _CHECKS: dict[str, Callable[[Node], bool]] = {
     "nll_loss": _nll,
     "nll_loss_grad": _nll,
@@ -202,6 +212,7 @@ _CHECKS: dict[str, Callable[[Node], bool]] = {
     "convolution": _convolution,
     "convolution_input_grad": _convolution,
     "convolution_weight_grad": _convolution,
+    "resample": _resample,
     "max_pool": _pooling,
     "window_sum": _pooling,
     "fold_windows": _pooling,

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from flambeau._engine.eager import RULES
+from flambeau._engine.prims.resampling import Taps
 
 from .specials import HOSTS, compare
 
@@ -58,3 +59,22 @@ def test_folds_of_dilated_windows():
     found = RULES["windows"](a, kernel=(3, 2), **how).copy()
     compare("fold_windows", found, size=(11, 12), **how)
     compare("fold_windows", found.swapaxes(0, 2).copy().swapaxes(0, 2), size=(11, 12), **how)
+
+
+def _taps(weighted):
+    rows = [([0, 2, 2], [0.5, 0.25, 0.125]), ([], []), ([4], [-1.0]), ([3, 1], [2.0, 1.0])]
+    return Taps.rows(
+        5, [(np.array(p, np.int64), np.array(x) if weighted else None) for p, x in rows]
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_resampling(weighted):
+    taps = _taps(weighted)
+    for dim, shape in ((0, (5,)), (1, (3, 5)), (0, (5, 37)), (1, (2, 5, 3, 4))):
+        for dtype in ("float32", "float64"):
+            a = RNG.standard_normal(shape).astype(dtype)
+            compare("resample", a, taps=taps, dim=dim, tolerance=1e-6)
+            compare("resample", a.T.copy().T, taps=taps, dim=dim, tolerance=1e-6)
+    g = RNG.standard_normal((2, 4, 3)).astype("float32")
+    compare("resample", g, taps=taps.transposed, dim=1, tolerance=1e-6)

@@ -10,7 +10,18 @@ import llvmlite.ir as ir
 
 from ...loops.kernel import Special
 from ..host import Host
-from . import convolution, draws, lookups, moves, normals, pooling, scans, scatters, weight_gradient
+from . import (
+    convolution,
+    draws,
+    lookups,
+    moves,
+    normals,
+    pooling,
+    resampling,
+    scans,
+    scatters,
+    weight_gradient,
+)
 from .table import KERNELS
 from .writer import Writer
 

@@ -260,8 +260,8 @@ def clear(
     w.span(begin, end, itemsize(dtype), write)
 
 
-def table(w: Writer, numbers: Sequence[int], name: str, element: ir.Type = I64) -> ir.Value:
-    """A constant array of positions."""
+def table(w: Writer, numbers: Sequence[float], name: str, element: ir.Type = I64) -> ir.Value:
+    """A constant array: of positions, or of numbers of another type."""
     type_ = ir.ArrayType(element, len(numbers))
     found = ir.GlobalVariable(w.module, type_, f"{w.function.name}.{name}")
     found.linkage = "internal"
