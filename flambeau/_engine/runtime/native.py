@@ -36,7 +36,6 @@ if hasattr(os, "register_at_fork"):
 def _prepare() -> None:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    binding.initialize_native_asmparser()  # for `pause` in waiting loops
 
 
 @cache

@@ -10,6 +10,12 @@ import llvmlite.ir as ir
 I32, I64, F64 = ir.IntType(32), ir.IntType(64), ir.DoubleType()
 POINTER, VOID = ir.PointerType(), ir.VoidType()
 
+# What tells a processor that it waits: LLVM's name for the instruction, and its operands.
+_HINTS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "x86_64": ("llvm.x86.sse2.pause", ()),
+    "aarch64": ("llvm.aarch64.hint", (1,)),
+}
+
 
 def function(
     module: ir.Module,
@@ -79,8 +85,12 @@ class Writer(ir.IRBuilder):
 
     def pause(self) -> None:
         """Tell the processor that this is a waiting loop."""
-        hint = "yield" if self.module.triple.startswith("aarch64") else "pause"
-        self.asm(ir.FunctionType(VOID, []), hint, "", (), side_effect=True)
+        hint = _HINTS.get(self.module.triple.partition("-")[0])
+        if hint is not None:
+            name, values = hint
+            kind = ir.FunctionType(VOID, [I32] * len(values))
+            declared = self.module.globals.get(name) or ir.Function(self.module, kind, name)
+            self.call(declared, [I32(value) for value in values])
 
     @contextmanager
     def count(self, end: ir.Value) -> Iterator[ir.Value]:
