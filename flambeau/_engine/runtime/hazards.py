@@ -10,6 +10,7 @@ from typing import Any
 
 from ..loops.kernel import Gemm, Loop, Special
 from ..loops.plan import INPUT, OBJECT, Callback, Plan, Step
+from ..loops.special import STATE_WORDS
 from ..prims import PRIMITIVES
 
 _CHECK = "check_index"
@@ -61,7 +62,8 @@ def _results_of(kernel: Special) -> set[int]:
         return set()
     known = PRIMITIVES.get(kernel.name)
     results = known.outputs if known is not None and known.outputs else count
-    return {0, *range(max(count - results, 0), count)}
+    draws = kernel.arguments[:1] == (("uint32", (STATE_WORDS,), (1,)),)
+    return {*range(max(count - results, 0), count), *([0] if draws else [])}
 
 
 def _can_fault(step: Step | Callback, checked: set[tuple[int, int]]) -> bool:
