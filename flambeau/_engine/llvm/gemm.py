@@ -29,9 +29,11 @@ def tasks(kernel: Gemm, host: Host) -> int:
 
 def work(kernel: Gemm) -> int:
     """About how many nanoseconds of one core the kernel takes."""
+    size = itemsize(kernel.dtype)
     points = prod(kernel.batch) * kernel.m * kernel.n
-    per_product = 1 / 40 if kernel.dtype == "float32" else 1 / 20
-    return int(points * (kernel.k * per_product + 0.1 * len(kernel.epilogue)))
+    products = points * kernel.k * size / 200  # two vectors of 32 bytes a cycle
+    read = prod(kernel.batch) * kernel.k * (kernel.m + kernel.n) * size / 60
+    return int(max(products, read) + 0.05 * points * len(kernel.epilogue))
 
 
 def scratch_bytes(kernel: Gemm, host: Host) -> int:

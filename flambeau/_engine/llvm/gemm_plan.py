@@ -25,21 +25,28 @@ DEPTH = 2048
 # A level-one cache has 8 ways at least, so that the rows of A that a tile reads side by side stay
 # there however far apart they lie: A need not be packed.
 MOST_ROWS = 8
-MOST_VECTORS = 6
+# A tile is up to so many vectors wide; more, with as many accumulators, where m is small: B is then
+# read in longer pieces.
+MOST_VECTORS, MOST_ACCUMULATORS = 6, 24
 # Cycles to pack one element of B.
 PACK_CYCLES = 0.5
 # What one more form of tile costs, for the time to compile it: so many cycles, but no more than
 # this share of the run's.
 FORM_CYCLES = 40_000
 FORM_SHARE = 0.03
-# A task is worth having if it has so many multiply-adds (some 20 us). That makes up to MANY_TASKS;
+# Bytes a cycle that come from the second-level cache or beyond, and vector instructions a cycle:
+# for estimates.
+BANDWIDTH = 20
+ISSUE = 2
+# A task is worth having if it takes so many cycles (some 20 us). That makes up to MANY_TASKS;
 # there are more of them, up to MOST_TASKS, where they are large.
-TASK_WORK = 1_000_000
+TASK_CYCLES = 70_000
 MANY_TASKS = 16
-LARGE_TASK_WORK = 16_000_000
+LARGE_TASK_CYCLES = 1_000_000
 MOST_TASKS = 64
-# An epilogue of at most so many instructions is worked on the accumulators themselves.
-INLINE = 12
+# An epilogue of at most so many instructions, on a whole tile, is worked on the accumulators
+# themselves: longer ones take too long to compile.
+INLINE = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +215,13 @@ def _map_epilogue(kernel: Gemm, access, index) -> Gemm:
 def tile(m: int, vectors: int, k: int, host: Host) -> tuple[float, Split, int]:
     """(cycles, rows, vectors): the best register tile, by a count of cycles.
 
-    Registers hold the accumulators, one row of B and one broadcast element of A.
+    Tiles have the accumulators in registers, with a row of B and an element of A, or a column of A
+    and a vector of B.
     """
     best = (float("inf"), Split(m, m), 1)
-    for width in range(1, min(vectors, MOST_VECTORS) + 1):
-        most = min((host.registers - width - 1) // width, MOST_ROWS)
-        if most < 1:
-            break
+    limit = max(MOST_VECTORS, MOST_ACCUMULATORS * host.registers // 32 // m)
+    for width in range(1, min(vectors, limit) + 1):
+        most = max(r for r in range(1, MOST_ROWS + 1) if r == 1 or _fits(r, width, host))
         rows = Split(m, -(-m // most))
         whole, rest = divmod(vectors, width)
         forms = [
@@ -231,6 +238,10 @@ def tile(m: int, vectors: int, k: int, host: Host) -> tuple[float, Split, int]:
         if cost < best[0]:
             best = (cost, rows, width)
     return best
+
+
+def _fits(rows: int, vectors: int, host: Host) -> bool:
+    return rows * vectors + min(rows, vectors) + 1 <= host.registers
 
 
 def _with_forms(cycles: float, forms: int) -> float:
@@ -262,7 +273,7 @@ def _plan_dot(kernel: Gemm, host: Host) -> tuple[float, DotTiling] | None:
     best: tuple[float, Split, Split] = (float("inf"), Split(1, 1), Split(1, 1))
     for height in range(1, min(kernel.m, MOST_ROWS) + 1):
         for width in range(1, min(kernel.n, MOST_ROWS) + 1):
-            if height * width + height + 1 > host.registers:
+            if not _fits(height, width, host):
                 break
             rows = Split(kernel.m, -(-kernel.m // height))
             columns = Split(kernel.n, -(-kernel.n // width))
@@ -275,7 +286,7 @@ def _plan_dot(kernel: Gemm, host: Host) -> tuple[float, DotTiling] | None:
             if cost < best[0]:
                 best = (cost, rows, columns)
     cost, rows, columns = best
-    wanted = _tasks_wanted(kernel)
+    wanted = _tasks_wanted(kernel, cost, lanes)
     column_parts = min(columns.parts, wanted)
     row_parts = min(rows.parts, -(-wanted // column_parts))
     parts = Split(rows.parts, row_parts), Split(columns.parts, column_parts)
@@ -301,7 +312,11 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
     blocks = 1 if kernel.k * size <= DEEPEST else -(-kernel.k * size // DEPTH)
     depth = -(-kernel.k // blocks)
     blocks = -(-kernel.k // depth) if depth else 1
-    columns, parts = _parts(kernel, rows, panels, width * lanes * depth * size, blocks, host)
+    wanted = _tasks_wanted(kernel, cost, lanes)
+    fitting = max(1, host.l2 // 2 // max(1, width * lanes * depth * size))
+    if rows.parts == 1 and not packs:
+        fitting = panels  # every panel is read only once
+    columns, parts = _parts(kernel, (rows.parts, panels), fitting, wanted, blocks)
     return cost, Tiling(
         lanes=lanes,
         rows=rows,
@@ -313,7 +328,7 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
         pack_b=packs,
         row_parts=parts,
         column_parts=columns,
-        inline=blocks == 1 and len(kernel.epilogue) <= INLINE,
+        inline=blocks == 1 and len(kernel.epilogue) * rows.large * width <= INLINE,
     )
 
 
@@ -337,23 +352,24 @@ def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
 
 
 def _parts(
-    kernel: Gemm, rows: Split, panels: int, panel_bytes: int, blocks: int, host: Host
+    kernel: Gemm, tiles: tuple[int, int], fitting: int, wanted: int, blocks: int
 ) -> tuple[Split, Split]:
     # columns first: B's panels are then packed once; a task's panels fill half of the L2 cache
     # at most. With several blocks of k each part of the rows packs its own B.
-    wanted = _tasks_wanted(kernel)
-    fitting = max(1, host.l2 // 2 // max(1, panel_bytes))
+    rows, panels = tiles
     columns = min(panels, max(-(-panels // fitting), min(wanted, -(-panels // 2))))
     parts = -(-wanted // columns)
     if blocks > 1:
         parts = min(parts, max(1, kernel.m // 256))
-    return Split(panels, columns), Split(rows.parts, min(parts, rows.parts))
+    return Split(panels, columns), Split(rows, min(parts, rows))
 
 
-def _tasks_wanted(kernel: Gemm) -> int:
-    """How many tasks each matrix of the batch should make."""
+def _tasks_wanted(kernel: Gemm, cycles: float, lanes: int) -> int:
+    """How many tasks each matrix of the batch should make, if its product takes `cycles`."""
     matrices = max(1, prod(kernel.batch))
-    work = matrices * kernel.m * kernel.n * kernel.k
-    wanted = min(max(1, work // TASK_WORK), MANY_TASKS)
-    wanted = max(wanted, min(work // LARGE_TASK_WORK, MOST_TASKS))
+    read = itemsize(kernel.dtype) * kernel.k * (kernel.m + kernel.n)
+    finishing = len(kernel.epilogue) * kernel.m * kernel.n / lanes / ISSUE
+    total = matrices * int(max(cycles, read / BANDWIDTH) + finishing)
+    wanted = min(max(1, total // TASK_CYCLES), MANY_TASKS)
+    wanted = max(wanted, min(total // LARGE_TASK_CYCLES, MOST_TASKS))
     return -(-wanted // matrices)

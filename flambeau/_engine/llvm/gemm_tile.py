@@ -71,21 +71,42 @@ class Tile:
         return counted(builder, number(0), length, steps, accumulators, step=unroll)
 
     def _step(self, a: ir.Value, b: ir.Value, strides: Strides, step: int, sums: Values) -> Values:
-        builder, dtype, width = self.builder, self.dtype, len(self.columns)
-        line = at(builder, b, step * strides.b_step, dtype)
-        loaded = [
-            v.load(at(builder, line, column.start, dtype), dtype, 1, column.mask(v))
-            for v, column in zip(self.vectors, self.columns)
-        ]
-        out = []
-        for row in range(self.rows):
-            place = at(builder, a, row * strides.a_row + step * strides.a_step, dtype)
-            kind = KINDS[dtype]
-            scalar = builder.load(place, typ=kind.lane, align=kind.itemsize)
-            spread = {v.lanes: v.splat(scalar) for v in self.widths}
-            for j, v in enumerate(self.vectors):
-                out.append(v.fma(spread[v.lanes], loaded[j], sums[row * width + j], dtype))
+        # what is kept in registers meanwhile: the shorter one of B's row and A's column
+        by_rows = self.rows >= len(self.columns)
+        line = at(self.builder, b, step * strides.b_step, self.dtype)
+        out = list(sums)
+        if by_rows:
+            vectors = [self._vector(line, j) for j in range(len(self.columns))]
+            for row in range(self.rows):
+                spread = self._element(a, row, strides, step)
+                for j, value in enumerate(vectors):
+                    self._add(out, row, j, spread, value)
+        else:
+            elements = [self._element(a, row, strides, step) for row in range(self.rows)]
+            for j in range(len(self.columns)):
+                value = self._vector(line, j)
+                for row, spread in enumerate(elements):
+                    self._add(out, row, j, spread, value)
         return out
+
+    def _vector(self, line: ir.Value, j: int) -> ir.Value:
+        v, column = self.vectors[j], self.columns[j]
+        place = at(self.builder, line, column.start, self.dtype)
+        return v.load(place, self.dtype, 1, column.mask(v))
+
+    def _element(self, a: ir.Value, row: int, strides: Strides, step: int) -> dict[int, ir.Value]:
+        """An element of A in all lanes, for each number of lanes that columns have."""
+        offset = row * strides.a_row + step * strides.a_step
+        kind = KINDS[self.dtype]
+        place = at(self.builder, a, offset, self.dtype)
+        scalar = self.builder.load(place, typ=kind.lane, align=kind.itemsize)
+        return {v.lanes: v.splat(scalar) for v in self.widths}
+
+    def _add(
+        self, sums: Values, row: int, j: int, spread: dict[int, ir.Value], value: ir.Value
+    ) -> None:
+        v, place = self.vectors[j], row * len(self.columns) + j
+        sums[place] = v.fma(spread[v.lanes], value, sums[place], self.dtype)
 
     def by_row(self, accumulators: Values) -> list[Values]:
         """The accumulators, a list for each row."""
