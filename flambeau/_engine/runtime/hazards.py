@@ -72,7 +72,9 @@ def _can_fault(step: Step | Callback, checked: set[tuple[int, int]]) -> bool:
         return True
     if not isinstance(step.kernel, Special):
         return False
-    operands = zip(step.kernel.arguments, step.arguments, strict=True)
+    results = _results_of(step.kernel)
+    operands = enumerate(zip(step.kernel.arguments, step.arguments, strict=True))
     return any(
-        dtype.startswith(_INTEGERS) and place not in checked for (dtype, _, _), place in operands
+        dtype.startswith(_INTEGERS) and place not in checked and number not in results
+        for number, ((dtype, _, _), place) in operands
     )

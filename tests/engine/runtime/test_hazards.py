@@ -28,6 +28,7 @@ PRODUCT = Gemm(
     (), 1, 5, 1, "float32", Access(0, "float32", (1, 1)), Access(1, "float32", (5, 1)),
     (Instruction("product"),), ((Access(2, "float32", (5, 1)), 0),),
 )  # fmt: skip
+POOL = Special("max_pool", (ROWS, ROWS, INDEX))
 DRAW = Special("random_uniform", (("uint32", (625,), (1,)), ROWS))
 
 
@@ -64,6 +65,7 @@ def test_what_steps_write():
         ([step(DRAW, 4, 5), step(GATHER, 0, 3, 5)], [4]),
         ([step(COPY, 0, 5), step(GATHER, 0, 3, 5)], []),  # scratch memory
         ([step(COPY, 0, 1), step(COPY, 0, 2)], []),  # nothing can fail
+        ([step(COPY, 0, 1), step(DRAW, 4, 5), step(POOL, 0, 2, 5)], []),
         ([step(COPY, 0, 1), callback("exp", (5,), (0,), 5)], [1]),
     ],
 )
