@@ -11,10 +11,10 @@ import pytest
 import flambeau
 from flambeau._engine.autograd.mode import set_grad_enabled
 from flambeau._engine.base import defaults, dtypes
+from flambeau._engine.trace.hub import HUB
 
-# The modes in which the whole suite runs, one process each: FLAMBEAU_JIT=<mode> make test.
-MODES = ("off", "auto", "force")
-MODE = os.environ.get("FLAMBEAU_JIT", "off")
+# The whole suite runs in each mode, one process each: FLAMBEAU_JIT=<mode> make test.
+MODE = os.environ.get("FLAMBEAU_JIT") or flambeau.jit.get_mode()
 
 # No deadline: a loaded machine is no failure. The same examples on every run.
 hypothesis.settings.register_profile("flambeau", deadline=None, derandomize=True, max_examples=60)
@@ -27,9 +27,10 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure() -> None:
-    """Refuse a mode that does not exist rather than run another one under its name."""
-    if MODE not in MODES:
-        raise pytest.UsageError(f"FLAMBEAU_JIT={MODE}: the modes are {', '.join(MODES)}")
+    """Refuse a mode that cannot be had rather than run another one under its name."""
+    if flambeau.jit.get_mode() != MODE:
+        raise pytest.UsageError(f"FLAMBEAU_JIT={MODE}: there is no llvmlite to compile with")
+    HUB.strict = True  # the compiler's own mistakes are failures, not reasons to stay eager
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +40,4 @@ def _fresh_state() -> Iterator[None]:
     yield
     defaults.set_default_dtype(dtypes.float32)
     set_grad_enabled(True)
+    flambeau.jit.set_mode(MODE)

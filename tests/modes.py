@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import flambeau
 
-JIT = getattr(flambeau, "jit", None)
-MODES = ("off", "auto", "force") if JIT is not None else ("off",)
+MODES = ("off", "auto", "force") if find_spec("llvmlite") is not None else ("off",)
 
 
 @contextlib.contextmanager
 def mode(name: str) -> Iterator[None]:
     """Run the block in a mode."""
-    if JIT is None:
-        yield
-        return
-    before = JIT.get_mode()
-    JIT.set_mode(name)
+    before = flambeau.jit.get_mode()
+    flambeau.jit.set_mode(name)
     try:
         yield
     finally:
-        JIT.set_mode(before)
+        flambeau.jit.set_mode(before)

@@ -8,11 +8,11 @@ import sys
 TRAIN = """
 import tests.without_llvmlite
 import flambeau
-assert not hasattr(flambeau, "jit") or flambeau.jit.get_mode() == "off"
-if hasattr(flambeau, "jit"):
-    flambeau.jit.set_mode("force")
-    with flambeau.jit.disabled():
-        pass
+assert flambeau.jit.get_mode() == "off"
+flambeau.jit.set_mode("force")
+with flambeau.jit.disabled():
+    pass
+assert flambeau.jit.get_mode() == "off"
 layer = flambeau.compile(flambeau.nn.Linear(3, 2))
 optimizer = flambeau.optim.SGD(layer.parameters(), lr=0.1)
 for _ in range(8):
