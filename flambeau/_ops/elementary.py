@@ -12,6 +12,7 @@ from .._engine.base import dtypes
 from .._engine.base.errors import not_supported
 from ..return_types import result_type
 from .arguments import check_tensor
+from .checks import elements
 from .declare import method, op
 from .pointwise import add, mul, unary
 from .promote import (
@@ -394,7 +395,7 @@ def allclose(
     equal_nan: bool = False,
 ) -> bool:
     """Whether all elements are close, in the sense of `isclose`."""
-    return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
+    return bool(elements(isclose(input, other, rtol, atol, equal_nan)).all())
 
 
 @op(method=True, reads_values=True)
@@ -403,7 +404,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     check_tensor("equal", "other", 2, other)
     if input._array.shape != other._array.shape:
         return False
-    return bool((input._array == other._array).all())
+    return bool((elements(input) == elements(other)).all())
 
 
 @op(method=True, out=True)

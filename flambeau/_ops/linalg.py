@@ -9,7 +9,7 @@ import numpy as np
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor, wrap
 from ..return_types import result_type
-from .checks import refuse
+from .checks import elements, refuse
 from .declare import op
 from .pointwise import mul
 from .products import check_same_dtype, matmul
@@ -246,8 +246,9 @@ def _first_column(x: Tensor) -> tuple:
 @op(namespace=_SPACE, out=True, reads_values=True)
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
     """`solve` and an int32 tensor that is nonzero where A is singular."""
-    info = wrap(_zero_pivots(A))
-    if info._array.any() and not check_errors:
+    where = _zero_pivots(A)
+    info = wrap(where)
+    if where.any() and not check_errors:
         shape = np.broadcast_shapes(A._array.shape[:-2], B._array.shape[:-2])
         blank = np.full((*shape, *B._array.shape[-2:]), np.nan, B._array.dtype)
         return result_type("linalg_solve_ex")((wrap(blank), info))
@@ -293,7 +294,7 @@ def inv(A: Tensor) -> Tensor:
 
 def _zero_pivots(A: Tensor) -> np.ndarray:
     """Where the first zero pivot of each matrix is, counted from 1; 0 for nowhere."""
-    return P.lu_factor(A.detach())[2]._array  # type: ignore[attr-defined]
+    return elements(P.lu_factor(A.detach())[2])  # type: ignore[attr-defined]
 
 
 def _inverse(A: Tensor) -> Tensor:
@@ -304,8 +305,9 @@ def _inverse(A: Tensor) -> Tensor:
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
     """`inv` and an int32 tensor that is nonzero where A is singular."""
     check_matrix("linalg.inv_ex", A)
-    info = wrap(_zero_pivots(A))
-    if info._array.any() and not check_errors:
+    where = _zero_pivots(A)
+    info = wrap(where)
+    if where.any() and not check_errors:
         return result_type("linalg_inv_ex")((A, info))
     return result_type("linalg_inv_ex")((inv(A), info))
 
@@ -347,7 +349,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
 def matrix_exp(A: Tensor) -> Tensor:
     """The matrix exponential, by scaling and squaring of its Taylor polynomial of degree 18."""
     check_matrix("linalg.matrix_exp", A)
-    norm = float(np.abs(A._array).sum(-2).max(initial=0))
+    norm = float(np.abs(elements(A)).sum(-2).max(initial=0))
     squarings = max(0, int(np.ceil(np.log2(norm))) + 1) if norm > 0.5 else 0
     x = mul(A, 2.0**-squarings)
     eye = P.expand(identity_like(A), shape=A._array.shape)

@@ -205,8 +205,9 @@ def matrix_rank(
         atol, rtol = tol, 0.0
     values = P.abs(eigh(A)[0]) if hermitian else svd(A, False)[1]
     absolute, relative = _tolerances(A, atol, rtol)
-    limits = np.maximum(absolute, relative * values._array.max(-1, initial=0))
-    return wrap(np.asarray((values._array > np.asarray(limits)[..., None]).sum(-1)))
+    found = elements(values)
+    limits = np.maximum(absolute, relative * found.max(-1, initial=0))
+    return wrap(np.asarray((found > np.asarray(limits)[..., None]).sum(-1)))
 
 
 @op(namespace=_SPACE, out=True)
@@ -245,7 +246,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     ranks = matrix_rank(A.detach(), rtol=rcond)  # type: ignore[attr-defined]
     gap = P.sub(matmul(A, found), right)
     residuals = P.sum(P.square(_modulus(gap)), dims=(gap._array.ndim - 2,), keepdim=False)
-    if not (m > n and driver != "gelsy" and (ranks._array == n).all()):
+    if not (m > n and driver != "gelsy" and (elements(ranks) == n).all()):
         residuals = P.slice(reshape(residuals, (-1,)), index=((0, 0, 1),))
     rank = wrap(np.empty(0, np.int64)) if driver == "gels" else ranks
     values = svd(A.detach(), False)[1]  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ import numpy as np
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
 from ..._engine.prims.resampling import Taps
+from ..checks import elements
 from ..declare import op
 from ..promote import literal
 from ..random import rand
@@ -226,7 +227,7 @@ def _fractional(rank: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
                 lead[0] if len(lead) == 2 else 1, lead[-1], rank, dtype=input.dtype
             )
         # more samples than planes may be given: the first ones count
-        drawn = samples._array.reshape(-1, rank)[: prod(lead)].reshape(*lead, rank)
+        drawn = elements(samples).reshape(-1, rank)[: prod(lead)].reshape(*lead, rank)
         values, indices = _take_max(input, _random_windows(input, drawn, kernel, size), size)
         return (values, indices) if return_indices else values
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor, wrap
+from ..checks import elements
 from ..declare import op
 from ..promote import dtype_of
 from .shared import check_reduction, is_floating, reduced
@@ -75,7 +76,7 @@ def _lengths(name: str, given: Any, samples: int) -> np.ndarray:
     if isinstance(given, Tensor):
         if given._array.dtype.kind not in "iu":
             raise RuntimeError(f"ctc_loss: {name} must be integral")
-        found = given._array.reshape(-1)
+        found = elements(given).reshape(-1)
     else:
         found = np.asarray(given, np.int64).reshape(-1)
     if len(found) != samples:
@@ -91,7 +92,7 @@ def _padded_targets(
     """(N, longest target), filled up with blanks."""
     longest = int(lengths.max(initial=0))
     table = np.full((samples, longest), blank, np.int64)
-    array = targets._array
+    array = elements(targets)
     if array.ndim == 1:
         if array.size != lengths.sum():
             raise RuntimeError(

@@ -35,7 +35,7 @@ ROOT = str(Path(flambeau.__file__).parent) + "/"
 _HERE = __file__
 
 READ = "reads"  # looks at elements, and tells nobody
-ASK = "asks"  # looks at elements in a way that a tracer sees: item(), nonzero()
+ASK = "asks"  # looks at elements in a way that a tracer sees: item(), elements(), nonzero
 WRITE = "writes"  # changes memory other than by `write_`
 VIEW = "views"  # makes a tensor of a view that no primitive made
 CONSTANT = "constant"  # makes a tensor of an array that no primitive made
@@ -178,19 +178,14 @@ class Audit:
     # --- noting ----------------------------------------------------------------------------
 
     def note(self, kind: str) -> None:
-        """Something happened: outside a primitive it is a finding of each op under way.
-
-        What an op that `reads_values` does, another's body that calls it does for all to see.
-        """
+        """Something happened: outside a primitive it is a finding of each op under way."""
         if self._inside:
             return
         where = _place()
         if where is None:
             return
-        for name in reversed(self._ops or [BACKWARD]):
+        for name in self._ops or [BACKWARD]:
             self.findings.add(Finding(name, kind, *where))
-            if kind == READ and name in declare.OPS and declare.OPS[name].reads_values:
-                kind = ASK
 
     def forget(self) -> None:
         """Start the record of primitives anew."""
