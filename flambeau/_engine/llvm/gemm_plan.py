@@ -241,7 +241,7 @@ def tile(m: int, vectors: int, k: int, host: Host) -> tuple[float, Split, int]:
 
 
 def _fits(rows: int, vectors: int, host: Host) -> bool:
-    return rows * vectors + min(rows, vectors) + 1 <= host.registers
+    return rows * vectors + min(rows, vectors) + 1 < host.registers
 
 
 def _with_forms(cycles: float, forms: int) -> float:
