@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from ..graph.ir import Value, values_of
+from ..graph.ir import Value
 from .classify import CALL
 from .demand import Demand
 from .flow import Flow
@@ -90,11 +90,16 @@ class Schedule:
         names = {key(c): c for c in self._live}
         ready = [key(c) for c in self._live if self._free(c)]
         waiting = {c for c in self._live if not self._hard[c] and not self._free(c)}
+        queued = {c for c in self._live if self._free(c)}
         heapq.heapify(ready)
         order: list[Cluster] = []
         while ready or waiting:
             if not ready:
-                self._give_in(min(waiting, key=key), waiting, ready, key)
+                late = min(waiting, key=key)
+                self._give_in(late)
+                waiting.discard(late)
+                queued.add(late)
+                heapq.heappush(ready, key(late))
                 continue
             cluster = names[heapq.heappop(ready)]
             order.append(cluster)
@@ -110,10 +115,11 @@ class Schedule:
                 if not self._faults_left:
                     touched.extend(waiting)
             for after in dict.fromkeys(touched):
-                if self._hard[after]:
+                if self._hard[after] or after in queued:
                     continue
                 if self._free(after):
                     waiting.discard(after)
+                    queued.add(after)
                     heapq.heappush(ready, key(after))
                 else:
                     waiting.add(after)
@@ -126,7 +132,7 @@ class Schedule:
             return True
         return not self._soft[cluster] and not self._faults_left
 
-    def _give_in(self, cluster: Cluster, waiting: set, ready: list, key) -> None:
+    def _give_in(self, cluster: Cluster) -> None:
         """Let a writer go ahead that waits for what waits for it.
 
         If that reads the old content, the updates are copied later.
@@ -134,8 +140,6 @@ class Schedule:
         targets = self._targets.pop(cluster)
         if self._soft[cluster]:
             self.copied.update(targets)
-        waiting.discard(cluster)
-        heapq.heappush(ready, key(cluster))
 
 
 def last_uses(uses: Sequence[Sequence[int]]) -> dict[int, tuple[int, int]]:
@@ -150,6 +154,3 @@ def last_uses(uses: Sequence[Sequence[int]]) -> dict[int, tuple[int, int]]:
             first, _ = out.get(buffer, (step, step))
             out[buffer] = (first, step)
     return out
-
-
-__all__ = ["Schedule", "last_uses", "values_of"]
