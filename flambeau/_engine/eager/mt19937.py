@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..base import state
+
 DEFAULT_SEED = 67280421310721
 STATE_BYTES = 5056
 
@@ -24,6 +26,12 @@ _HEAD = struct.Struct("<qiiQ")
 _TAIL = struct.Struct("<dddi4xf?3x")
 _LOW_53 = np.uint64((1 << 53) - 1)
 _LOW_24 = np.uint64((1 << 24) - 1)
+
+
+def _in_order() -> None:
+    """Draws that a pending segment has promised come before this one."""
+    if state.tracer is not None:
+        state.tracer.before_draw()
 
 
 class GeneratorState:
@@ -46,6 +54,7 @@ class GeneratorState:
 
     def manual_seed(self, seed: int) -> None:
         """Start again from `seed`; the words depend on its low 32 bits only."""
+        _in_order()
         self.seed = seed
         if self._bits is not None:
             self._bits._legacy_seeding(seed & 0xFFFFFFFF)
@@ -90,6 +99,7 @@ class GeneratorState:
         """The next `count` words of 32 bits, as uint64."""
         if not count:
             return np.empty(0, np.uint64)
+        _in_order()
         return self._raw(count)
 
     def long_words(self, count: int) -> np.ndarray:
@@ -111,6 +121,7 @@ class GeneratorState:
 
     def uniform(self) -> float:
         """One float64 number in [0, 1)."""
+        _in_order()
         high = self._raw()
         return (((high << 32) | self._raw()) & ((1 << 53) - 1)) * 2.0**-53
 
@@ -132,6 +143,7 @@ class GeneratorState:
 
     def normal(self) -> float:
         """One standard normal float64 number."""
+        _in_order()
         spare = self.spare_normal
         if spare is not None:
             self.spare_normal = None
@@ -145,6 +157,7 @@ class GeneratorState:
 
     def to_bytes(self) -> bytes:
         """The state in the layout of PyTorch's CPU generator, 5056 bytes."""
+        _in_order()
         inner = self._twister().state["state"]
         position = int(inner["pos"])
         untouched = self._untouched(inner["key"], position)

@@ -83,6 +83,8 @@ class Ending:
         self.written: frozenset[int] = frozenset()  # numbers of the inputs in `updates`
         self.roots: frozenset[int] = frozenset()  # what owned their memory at the last long look
         self.broken = False
+        found = {id(g): g for node in nodes if (g := node.params.get("generator")) is not None}
+        self.generators = list(found.values())
         self.compilations = 0
         self.runs = 0
 

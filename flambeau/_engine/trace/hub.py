@@ -86,6 +86,11 @@ class Hub:
             tracer.generation = self.generation
         return tracer
 
+    def rest(self) -> None:
+        """In a process that was forked to load data: begin nothing new."""
+        self.mode = "off"
+        self._interpose(False)
+
     def clear(self) -> None:
         """Forget everything recorded."""
         self.settle()
@@ -165,7 +170,8 @@ class Hub:
             tracer.settle()
 
     def was_read(self) -> None:
-        """Somebody has read a number: segments end and begin there."""
+        """Somebody has read a number: segments end and begin there, and ops that do may vary."""
+        self.failed("its work depends on elements")
         tracer = self.local.tracer
         if tracer is not None and not tracer.busy:
             tracer.fresh_start = True

@@ -35,6 +35,10 @@ _MASKED_NAMES = (
 )  # fmt: skip
 
 
+# methods that ask what class the tensor is of
+_BY_CLASS = ("__deepcopy__", "__reduce_ex__", "__copy__", "__repr__", "__str__", "__format__")
+
+
 def _intercepted(name: str) -> property:
     default = getattr(Tensor, name, None)
 
@@ -134,7 +138,7 @@ def _make(cls: type) -> type:
     }
     namespace |= {name: _answered(answer, name) for name, answer in answers.items()}
     namespace |= {name: _called(answer, name) for name, answer in methods.items()}
-    for name in ("__deepcopy__", "__reduce_ex__", "__copy__"):
+    for name in _BY_CLASS:
         if hasattr(cls, name):
             namespace[name] = _settled_first(name)
     namespace["_device"] = CPU

@@ -88,7 +88,7 @@ class _Writer:
             self.miss_if(f"{text} is not {None if value is None else self.name(value)}")
         elif type(value) in (int, str):
             kind = type(value).__name__
-            self.miss_if(f"{text} != {self.name(value)} or type({text}) is not {kind}")
+            self.miss_if(f"type({text}) is not {kind} or {text} != {self.name(value)}")
         else:
             name = self.name(value)
             self.miss_if(f"{text} is not {name} and not same({text}, {name})")

@@ -42,10 +42,11 @@ class Run:
         masked: settled tensors whose memory is to be written: they are pending too.
         settled: memory number -> [array, storage]; `shared`, memories that several results see.
         parts: the endings of the parts that have run, and their `outputs`.
+        generators: which those have drawn from, and their states before.
     """
 
     __slots__ = (
-        "closed", "cursor", "fresh", "inputs", "key", "masked", "numbers", "outputs", "parts",
+        "closed", "cursor", "fresh", "generators", "inputs", "key", "masked", "numbers", "outputs", "parts",
         "settled", "shared", "slots", "steps", "tracer",
     )  # fmt: skip
 
@@ -62,6 +63,7 @@ class Run:
         self.settled: dict[int, list[Any]] = {}
         self.shared: set[int] = set()
         self.parts: list[Any] = []
+        self.generators: list[tuple[Any, bytes]] = []
         self.outputs: list[list[Any]] = []
         self.closed: Any = None  # the ending that keeps what is still pending, when it is over
 

@@ -28,6 +28,7 @@ from .segment import MOST_CHILDREN, PATIENCE, READ, STEP, TraceNode, root_node
 
 LONGEST = 4000  # events of a segment
 MOST_BEGINNINGS = 16  # ways in which segments with the same first op may begin
+MOST_READS = 8  # in a segment, while a backward is still to come
 LOOP = 64  # events after which a segment ends where it repeats itself
 HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
 MISSES = {"auto": 1, "force": 0}  # side exits at a place before the new way is recorded
@@ -216,6 +217,8 @@ class Tracer:
         ending.owed = []
         self.busy = True
         try:
+            if not ending.final:
+                run.generators += [(g, g.to_bytes()) for g in ending.generators]
             outputs = ending.run(run)
         except ProgramFault:
             return False
@@ -267,6 +270,10 @@ class Tracer:
         ):
             recording = self.recording = Recording(self, root, run.key)
         before = mode.grad
+        self.busy = True
+        for generator, words in reversed(run.generators):
+            generator.from_bytes(words)
+        self.busy = False
         try:
             run.rerun(self._performer(recording))
         finally:
@@ -325,6 +332,8 @@ class Tracer:
             self.fresh_start = True
             return
         try:
+            if len(recording.endings) >= MOST_READS:
+                raise Unrecordable("results are read, and their history is never used")
             recording.end_part(False, _name(recording))
         except Unrecordable as reason:
             recording.recorder.fail(str(reason))
@@ -341,8 +350,11 @@ class Tracer:
         read_already = "_array" in t.__dict__ and not any(t is one for one in run.masked)
         if read_already and name == "_array":
             return True
-        if not read_already and self.read(run) and not is_masked(t):
-            return False
+        if not read_already and self.read(run):
+            if run.closed is not None and is_masked(t):
+                run.deliver(t)
+            if not is_masked(t):
+                return False
         if self.run is run:
             if is_masked(t) and name == "_array" and "_array" in t.__dict__ and not any(
                 t is one for one in run.masked
