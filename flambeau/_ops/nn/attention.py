@@ -14,9 +14,8 @@ from ..declare import op
 from ..dropout import dropout
 from ..joining import cat
 from ..promote import dtype_of
-from ..ranges import arange
 from .linear import linear
-from .shared import in_float32, is_floating
+from .shared import INT64, in_float32, is_floating
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
@@ -70,9 +69,7 @@ def _attention(
     root = math.sqrt(abs(scale))
     scores = (query * (root if scale > 0 else -root)) @ (key * root).transpose(-2, -1)
     if is_causal:
-        queries, keys = scores._array.shape[-2:]
-        device = scores.device
-        attn_mask = arange(queries, device=device).unsqueeze(1) >= arange(keys, device=device)
+        attn_mask = _no_later_keys(scores)
     if attn_mask is None:
         weights = scores.softmax(-1)
     else:
@@ -123,6 +120,16 @@ def _repeated_heads(t: Tensor, heads: int) -> Tensor:
     times = heads // own
     spread = t.unsqueeze(-3).expand(*lead, own, times, length, size)
     return spread.reshape(*lead, heads, length, size)
+
+
+def _no_later_keys(scores: Tensor) -> Tensor:
+    """True where the key is not after the query."""
+    queries, keys = scores._array.shape[-2:]
+    rows, columns = (P.arange(start=0, step=1, count=n, dtype=INT64) for n in (queries, keys))
+    mask = P.ge(P.view(rows, shape=(queries, 1)), columns)
+    if scores._device is not mask._device:
+        mask._device, mask._plain = scores._device, False
+    return mask
 
 
 def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
