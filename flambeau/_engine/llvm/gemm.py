@@ -16,7 +16,7 @@ from .gemm_code import Values, at, counted, number, quotient, remainder
 from .gemm_dot import DotProduct
 from .gemm_epilogue import batch_offset, load_argument
 from .gemm_outer import OuterProduct, Scratch
-from .gemm_plan import ALIGNMENT, DotTiling, argument_count, itemsize, plan, simplify
+from .gemm_plan import ALIGNMENT, DotTiling, argument_count, epilogue_cost, itemsize, plan, simplify
 from .host import Host
 from .types import I32, I64, POINTER
 
@@ -33,7 +33,7 @@ def work(kernel: Gemm) -> int:
     points = prod(kernel.batch) * kernel.m * kernel.n
     products = points * kernel.k * size / 200  # two vectors of 32 bytes a cycle
     read = prod(kernel.batch) * kernel.k * (kernel.m + kernel.n) * size / 60
-    return int(max(products, read) + 0.05 * points * len(kernel.epilogue))
+    return int(max(products, read) + points * epilogue_cost(kernel) / 60)
 
 
 def scratch_bytes(kernel: Gemm, host: Host) -> int:

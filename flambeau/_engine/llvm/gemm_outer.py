@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from math import gcd
 
 import llvmlite.ir as ir
@@ -275,18 +277,26 @@ class OuterProduct:
         results, height, row, column = made.args[2 + self.rank :]
         columns = self.edge if edge and self.edge else self.full
         across = self.tiling.width * self.tiling.lanes
-        site = Site(self.kernel, self.host, builder, arguments, numbers, (batch, row, column))
-        site.prepare(columns)
         dtype = self.kernel.dtype
 
-        def one_row(down: ir.Value, _: Values) -> None:
-            line = at(builder, results, times(builder, down, across), dtype)
-            for place in columns:
-                v = Vectors(builder, place.lanes, self.host)
-                product = v.load(at(builder, line, place.start, dtype), dtype)
-                site.put(product, down, place)
+        def down_a_column(form: Column, start: ir.Value, _: Values) -> None:
+            corner = (batch, row, builder.add(column, start))
+            site = Site(self.kernel, self.host, builder, arguments, numbers, corner)
+            site.prepare([form])
+            v = Vectors(builder, form.lanes, self.host)
+            top = at(builder, results, start, dtype)
 
-        counted(builder, number(0), height, one_row)
+            def one_row(down: ir.Value, _: Values) -> None:
+                line = at(builder, top, times(builder, down, across), dtype)
+                site.put(v.load(line, dtype), down, form)
+
+            counted(builder, number(0), height, one_row)
+
+        # vectors that are alike share their code, which may be long
+        for (lanes, active), group in groupby(columns, lambda x: (x.lanes, x.active)):
+            starts = [x.start for x in group]
+            each = partial(down_a_column, Column(0, lanes, active))
+            counted(builder, number(starts[0]), number(starts[-1] + 1), each, step=lanes)
         builder.ret_void()
         return made
 

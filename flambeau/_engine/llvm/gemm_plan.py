@@ -17,6 +17,7 @@ import numpy as np
 
 from ..loops.kernel import Access, Gemm, Instruction
 from .host import Host
+from .maths import COSTS
 
 ALIGNMENT = 64  # of scratch memory
 # Bytes of k: up to DEEPEST a panel holds all of it, otherwise it is cut in pieces of about DEPTH.
@@ -141,6 +142,11 @@ def accesses(kernel: Gemm) -> list[Access]:
     """Every access of the epilogue: its loads, then its stores."""
     loads = [x.detail for x in kernel.epilogue if x.name == "load"]
     return loads + [access for access, _ in kernel.stores]
+
+
+def epilogue_cost(kernel: Gemm) -> int:
+    """About how many vector instructions the epilogue takes."""
+    return sum(COSTS.get(x.name, 1) for x in kernel.epilogue)
 
 
 def argument_count(kernel: Gemm) -> int:
@@ -328,7 +334,7 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
         pack_b=packs,
         row_parts=parts,
         column_parts=columns,
-        inline=blocks == 1 and len(kernel.epilogue) * rows.large * width <= INLINE,
+        inline=blocks == 1 and epilogue_cost(kernel) * rows.large * width <= INLINE,
     )
 
 
@@ -368,7 +374,7 @@ def _tasks_wanted(kernel: Gemm, cycles: float, lanes: int) -> int:
     """How many tasks each matrix of the batch should make, if its product takes `cycles`."""
     matrices = max(1, prod(kernel.batch))
     read = itemsize(kernel.dtype) * kernel.k * (kernel.m + kernel.n)
-    finishing = len(kernel.epilogue) * kernel.m * kernel.n / lanes / ISSUE
+    finishing = epilogue_cost(kernel) * kernel.m * kernel.n / lanes / ISSUE
     total = matrices * int(max(cycles, read / BANDWIDTH) + finishing)
     wanted = min(max(1, total // TASK_CYCLES), MANY_TASKS)
     wanted = max(wanted, min(total // LARGE_TASK_CYCLES, MOST_TASKS))
