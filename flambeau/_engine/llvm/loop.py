@@ -46,12 +46,19 @@ def tasks(kernel: Loop, host: Host) -> int:
 
 def work(kernel: Loop) -> int:
     """About how many nanoseconds one core takes."""
-    points, outer = math.prod(kernel.outer) * math.prod(kernel.inner), math.prod(kernel.outer)
-    moved = sum(KINDS[a.dtype].itemsize for a in accesses(kernel))
-    each = sum(COSTS.get(i.name, 1) for stage in kernel.stages for i in stage.body)
-    once = sum(COSTS.get(i.name, 1) for stage in kernel.stages for i in stage.row)
-    # some 40 bytes, and some 40 operations on an element, a nanosecond
-    return int(points * max(moved / 40, each / 40) + outer * once / 10) + 1
+    rows = math.prod(kernel.outer)
+    points = rows * math.prod(kernel.inner)
+    total = 0.0
+    for stage in kernel.stages:
+        for body, stores, times in (
+            (stage.body, stage.stores, points), (stage.row, stage.row_stores, rows),
+        ):  # fmt: skip
+            moving = [i.detail for i in body if i.name == "load"] + [access for access, _ in stores]
+            moved = sum(KINDS[a.dtype].itemsize for a in moving if any(a.strides))
+            operations = sum(COSTS.get(i.name, 1) for i in body)
+            # some 40 bytes, and some 40 operations, a nanosecond; less of what is done once a row
+            total += times * (max(moved / 40, operations / 40) + (body is stage.row and 5))
+    return int(total) + 1
 
 
 class _Emitter:

@@ -18,6 +18,7 @@ from .maths import COSTS
 from .types import KINDS
 
 TASK = 16384  # elements a task has, about: some microseconds
+_SHORT = 4  # native vectors of a row that is not looped over
 _TURNED = 4  # vectors of a unit of work that jumps through memory
 
 
@@ -122,7 +123,9 @@ def lay_out(kernel: Loop, host: Host) -> Space:
     if is_elementwise(kernel):
         outer = _ordered(kernel, outer)
         outer = _merged(outer, sizes, found, indexed)
-    across = not inner or (bool(outer) and _smoother(outer[-1][-1], inner[-1][-1], found))
+    # what stays the same all along a row is read once, and does not matter
+    walking = [a for a in found if any(a.strides[d] for group in inner for d in group)]
+    across = not inner or (bool(outer) and _smoother(outer[-1][-1], inner[-1][-1], walking))
     if across and not outer:
         return _ONE_POINT
     counts = [tuple(math.prod(sizes[d] for d in g) for g in part) for part in (outer, inner)]
@@ -191,6 +194,8 @@ def _width(kernel: Loop, host: Host, across: bool, vectors: int) -> int:
         across: whether lanes are rows: reductions read longer pieces of memory at a time then.
         vectors: how many native vectors the axis has.
     """
+    if not across and 1 < vectors <= _SHORT:
+        return 1 << (vectors.bit_length() - 1)  # no loop at all, and nothing waits for the last sum
     cost = max(sum(COSTS.get(i.name, 1) for i in stage.body) for stage in kernel.stages)
     width = 4 if cost <= 4 else 2 if cost <= 12 else 1
     if across and any(stage.reductions for stage in kernel.stages):

@@ -13,6 +13,7 @@ pytest.importorskip("llvmlite")
 from flambeau._engine.llvm import loop
 from flambeau._engine.llvm.host import detect
 from flambeau._engine.llvm.keep import kept_rows
+from flambeau._engine.llvm.space import lay_out
 from flambeau._engine.loops.kernel import Access, Instruction, Loop, Reduction, Stage
 from tests.engine.loops.interpret import run_loop
 
@@ -257,6 +258,15 @@ def flip(access):
 
 def turn(i):
     return Instruction(i.name, i.operands, i.dtype, flip(i.detail)) if i.name == "load" else i
+
+
+def test_the_axis_is_where_memory_is_contiguous():
+    rows = [load(k, (1, 0, 0)) for k in range(1, 6)]  # per channel: they do not count
+    body = (load(0, (21, 126, 1)), *rows, Instruction("mul", (0, 1)))
+    stage = Stage(body=body, reductions=(Reduction("sum", 6, "float32"),))
+    assert not lay_out(Loop((6,), (5, 21), (stage,)), detect()).across
+    stage = Stage(body=(load(0, (1, 9)),), reductions=(Reduction("sum", 0, "float32"),))
+    assert lay_out(Loop((9,), (5,), (stage,)), detect()).across
 
 
 def test_tasks_depend_on_shapes_alone():
