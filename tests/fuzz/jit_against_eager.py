@@ -10,16 +10,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import flambeau
+from flambeau._engine.trace.hub import HUB
 from tests.modes import MODES, mode
 
-from .loops import KNOWN, LOOSE, Loop, difference, run, shorter
+from .loops import BOOKKEEPING, KNOWN, LOOSE, Loop, difference, run, shorter
 from .tensors import tensors
 from .training import training
 
+Check = Callable[[Loop], str]
 KINDS = ("training", "training", "smooth", "any")
 
 
@@ -33,34 +36,49 @@ def make(seed: int) -> Loop:
         return tensors(random, flambeau, smooth=kind == "smooth")
 
 
-def disagreement(loop: Loop, torch: Any = None) -> str:
-    """The first mode that does not give what eager gives, and how; or ''."""
+def disagreement(
+    loop: Loop,
+    torch: Any = None,
+    alone: bool = False,
+    ignore: frozenset[str] = BOOKKEEPING,
+    turns: int = 2,
+) -> str:
+    """The first mode that does not give what eager gives, and how; or ''.
+
+    Args:
+        torch: the real one, to be compared too.
+        alone: forget what has been compiled before.
+        ignore: fields that may differ.
+        turns: runs in each mode; the second one is replayed from its first step on.
+    """
     with mode("off"):
         eager = run(loop, flambeau)
     for name in MODES[1:]:
-        with mode(name):
-            found = difference(eager, run(loop, flambeau), loop.tolerance)
-        if found:
-            return f"off and {name} differ at {found}"
+        if alone:
+            HUB.clear()
+        for turn in range(1, turns + 1):
+            with mode(name):
+                found = difference(eager, run(loop, flambeau), loop.tolerance, ignore)
+            if found:
+                return f"off and {name} (run {turn}) differ at {found}"
     if torch is not None and loop.torch:
         theirs = run(loop, torch)
         told = repr(eager) + repr(theirs)
-        found = difference(theirs, eager, loop.tolerance, frozenset(LOOSE))
+        found = difference(theirs, eager, loop.tolerance, LOOSE)
         if found and not any(text in told for text in KNOWN):
             return f"torch and off differ at {found}"
     return ""
 
 
-def shrink(loop: Loop, torch: Any, seconds: float = 30.0) -> tuple[Loop, str]:
+def shrink(loop: Loop, found: str, check: Check, seconds: float = 30.0) -> tuple[Loop, str]:
     """A shorter loop on which the same two differ, and how."""
-    found = disagreement(loop, torch)
     end = time.monotonic() + seconds
     changed = True
     while changed and time.monotonic() < end:
         changed = False
         for candidate in shorter(loop):
-            again = disagreement(candidate, torch)
-            if again.split(" differ")[0] == found.split(" differ")[0]:
+            again = check(candidate)
+            if again and again.split(" (")[0] == found.split(" (")[0]:
                 loop, found, changed = candidate, again, True
                 break
     return loop, found
@@ -74,22 +92,30 @@ def main() -> int:
     parser.add_argument("--torch", action="store_true", help="compare eager with torch too")
     parser.add_argument("--print", action="store_true", help="print the programs, run nothing")
     parser.add_argument("--keep", action="store_true", help="do not shrink")
+    parser.add_argument("--together", action="store_true", help="keep what others compiled")
+    parser.add_argument("--strict", action="store_true", help="compare versions and such too")
     arguments = parser.parse_args()
     torch = None
     if arguments.torch:
         import torch
+    ignore = frozenset() if arguments.strict else BOOKKEEPING
+
+    def check(loop: Loop, alone: bool = True) -> str:
+        return disagreement(loop, torch, alone, ignore)
+
+    HUB.strict = True
     failures = 0
     for seed in range(arguments.seed, arguments.seed + arguments.count):
         loop = make(seed)
         if arguments.print:
             print(loop.script())
             continue
-        found = disagreement(loop, torch)
+        found = check(loop, not arguments.together)
         if found:
             failures += 1
             print(f"--- seed {seed}: {found}", flush=True)
-            if not arguments.keep:
-                loop, found = shrink(loop, torch)
+            if not arguments.keep and check(loop):
+                loop, found = shrink(loop, found, check)
                 print(f"# shortened: {found}")
             print(loop.script(), flush=True)
     print(f"{arguments.count} programs in {', '.join(MODES)}: {failures} differ")

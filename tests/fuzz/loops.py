@@ -143,7 +143,9 @@ KNOWN = (
     "more than one element of the written-to tensor",
     "some elements of the input tensor and the written-to tensor refer to a single memory",
 )
-LOOSE = {"version", "stride", "offset", "message", "is_view"}  # not asked of the real torch
+# how tensors are kept, which no result depends on; and what the real torch is not asked
+BOOKKEEPING = frozenset({"version", "is_view"})
+LOOSE = BOOKKEEPING | {"stride", "offset", "message"}
 
 
 def difference(a: Any, b: Any, tolerance: float, ignore: frozenset[str] = frozenset()) -> str:
@@ -175,7 +177,9 @@ def _difference(
         pairs = [(f"{where}.{key}", a[key], b[key]) for key in a if key not in ignore]
     elif isinstance(a, list) and isinstance(b, list):
         if len(a) != len(b):
-            return f"{where}: {len(a)} and {len(b)} entries"
+            first = next((n for n, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+            told = f"{where}: {len(a)} and {len(b)} entries; the first others at {first}:"
+            return f"{told} {a[first : first + 1]} and {b[first : first + 1]}"[:600]
         pairs = [(f"{where}[{n}]", x, y) for n, (x, y) in enumerate(zip(a, b))]
     elif isinstance(a, (float, complex)) and isinstance(b, (float, complex)):
         near = tolerance * max(abs(a), abs(b)) + floor + 0.1 * tolerance

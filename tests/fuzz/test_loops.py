@@ -9,7 +9,7 @@ from tests.modes import MODES
 from .jit_against_eager import disagreement, make
 from .loops import Line, Loop, difference, run
 
-COUNT, CHUNK = 240, 20
+COUNT, CHUNK = 200, 20  # programs; in a chunk they meet what those before them have compiled
 
 
 @pytest.mark.skipif(len(MODES) == 1, reason="nothing to compare with yet")
@@ -17,7 +17,7 @@ COUNT, CHUNK = 240, 20
 def test_every_mode_agrees(first):
     for seed in range(first, first + CHUNK):
         loop = make(seed)
-        found = disagreement(loop)
+        found = disagreement(loop, turns=1)
         assert not found, f"seed {seed}: {found}\n{loop.script()}"
 
 
