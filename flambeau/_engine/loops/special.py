@@ -77,7 +77,9 @@ def _hashable(value: Any) -> Any:
         return value.name
     if isinstance(value, Taps):
         weights = None if value.weights is None else tuple(value.weights.tolist())
-        return tuple(value.sources.tolist()), weights, tuple(value.starts.tolist())
+        return (
+            value.size, tuple(value.sources.tolist()), weights, tuple(value.starts.tolist()),
+        )  # fmt: skip
     return tuple(map(_hashable, value)) if isinstance(value, (tuple, list)) else value
 
 

@@ -11,11 +11,13 @@ from .dce import dce
 from .decompose import decompose
 from .fold import fold
 from .scale import scale
+from .widen import widen
 
 Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     dce,  # nothing is worth work that nobody reads
+    widen,  # only float32 has native code for convolutions, scattered sums and the like
     decompose,  # steps of elementwise work and reductions fuse with their surroundings
     fold,  # constants and views that change nothing would hide what is equal
     scale,  # a scaled operand of a product would have to be computed and stored first

@@ -18,6 +18,7 @@ from flambeau._engine.graph.interpreter import run_rule
 from flambeau._engine.graph.ir import Number
 from flambeau._engine.loops.kernel import Access, Gemm, Loop, Special, Stage
 from flambeau._engine.loops.plan import ARENA, INPUT, OUTPUT, STATIC, Callback, Plan
+from flambeau._engine.prims.resampling import Taps
 
 REDUCE = {
     "sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum,
@@ -255,6 +256,10 @@ def _results(kernel: Special) -> int:
 
 
 def _plain(key: str, value: Any, numbers) -> Any:
+    if key == "taps":
+        size, sources, weights, starts = value
+        weights = None if weights is None else np.array(weights)
+        return Taps(size, np.array(sources, np.int64), weights, np.array(starts, np.int64))
     if isinstance(value, tuple) and len(value) == 2 and value[0] == "number":
         return numbers[value[1]]
     return numpy_dtype(value) if key == "dtype" else value

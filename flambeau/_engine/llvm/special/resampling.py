@@ -20,7 +20,7 @@ def _points(kernel: Special, host: Host) -> int:
 
 @register("resample", tasks=_points, work=by_elements(1.5, -1))
 def _resample(w: Writer) -> None:
-    dim, (sources, weights, starts) = w.params["dim"], w.params["taps"]
+    dim, (_, sources, weights, starts) = w.params["dim"], w.params["taps"]
     shape, strides = w.shapes[1], w.strides[0]
     lead, rest = shape[: dim + 1], shape[dim + 1 :]
     real, row = element_type(w.dtypes[0]), prod(rest)
