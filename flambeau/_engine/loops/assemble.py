@@ -245,9 +245,7 @@ class Assembly:
         where: list[tuple[int, int, tuple[int, ...]] | None] = []
         for number, x in enumerate(node.inputs):
             where.append(self._operand(node, number) if isinstance(x, Value) else None)
-        results = [
-            (self.places[v].buffer, 0, self.places[v].strides) for v in node.outputs
-        ]
+        results = [(self.places[v].buffer, 0, self.places[v].strides) for v in node.outputs]
         if self.capabilities.special(node):
             self._special(node, where, results)
         else:
@@ -279,7 +277,8 @@ class Assembly:
         generator = node.params.get("generator")
         if generator is not None:
             bound.insert(0, (self._object(generator), 0))
-        self._add(Step(kernel, tuple(bound), node.event), [b for b, _ in bound])
+        faults = node in self.schedule.may_fault
+        self._add(Step(kernel, tuple(bound), node.event, faults), [b for b, _ in bound])
 
     def _uniform(self, value: Any) -> Any:
         """The number that a constant is full of; None for others."""

@@ -16,7 +16,13 @@ from ..graph.ir import Node, Number, Value
 from .classify import BOOL, computed_in, operand_dtype, weak_number
 from .flow import Flow, Misfit, along
 from .indexing import (
-    Flat, Index, Map, Unmappable, broadcast_map, flipped, strided_index,
+    Flat,
+    Index,
+    Map,
+    Unmappable,
+    broadcast_map,
+    flipped,
+    strided_index,
 )  # fmt: skip
 from .kernel import Access, Instruction
 
@@ -178,7 +184,9 @@ class Writer:
             return self.rounded(found, dtype)
         exact = dtype.type(x)
         wide = computed_in(dtype)
-        python = bool(exact) if dtype == BOOL else int(exact) if dtype.kind in "iu" else float(exact)
+        python = (
+            bool(exact) if dtype == BOOL else int(exact) if dtype.kind in "iu" else float(exact)
+        )
         return self.rounded(self.constant(python, wide.name), dtype)
 
     def _arange(self, node: Node, indices: Map) -> int:
@@ -193,6 +201,23 @@ class Writer:
         found = self.put("mul", (found, self.constant(float(step), "float64")), "float64")
         found = self.put("add", (found, self.constant(float(start), "float64")), "float64")
         return self.rounded(found, dtype)
+
+    def pruned(self, roots: Sequence[int]) -> list[int]:
+        """Leave out the lines that none of `roots` needs; returns where each line went."""
+        live = set(roots)
+        for number in reversed(range(len(self.lines))):
+            if number in live:
+                live.update(self.lines[number][1])
+        where = [-1] * len(self.lines)
+        lines: list[tuple[str, tuple[int, ...], str, Any]] = []
+        asked_by: list[Node | None] = []
+        for number in sorted(live):
+            name, operands, dtype, detail = self.lines[number]
+            where[number] = len(lines)
+            lines.append((name, tuple([where[o] for o in operands]), dtype, detail))
+            asked_by.append(self.asked_by[number])
+        self.lines, self.asked_by = lines, asked_by
+        return where
 
     def indices_of(self) -> list[tuple[Index, Node | None]]:
         """All positions that the instructions read, and for which node."""

@@ -11,11 +11,9 @@ import heapq
 from ..graph.ir import Node, Value, values_of
 from .classify import CALL, ELEMENT, EXPENSIVE, PRODUCT
 from .flow import Flow, count
-from .fuse import LARGE, LOOP, Cluster, Fusion, domain_of
+from .fuse import HEAVY, LARGE, LOOP, Cluster, Fusion, domain_of
 
 CHEAP = 3  # operations that are repeated rather than stored
-HEAVY = 10  # the weight of an expensive function; floats of such weight are computed once
-HUGE = 200  # floats of more operations than this become kernels of their own
 
 
 class Demand:
@@ -35,7 +33,6 @@ class Demand:
         self.reads: dict[Cluster, dict[Value, None]] = {}
         self.inlined: dict[Cluster, set[Value]] = {}
         self.in_memory: set[Value] = set(flow.graph.inputs)
-        self._weights: dict[Value, int] = {}
         self._position = {node: place for place, node in enumerate(flow.graph.nodes)}
         self._sink_heavy_floats()
         for value in flow.roots:
@@ -57,13 +54,6 @@ class Demand:
         leaves: dict[Value, set[Value]] = {}
         for node in floats:
             leaves[node.outputs[0]] = self._leaves(node, leaves)
-            weight = HEAVY if node.name in EXPENSIVE else 1
-            for value in values_of(node.inputs):
-                weight += self._weights.get(flow.path(value)[0], 0)
-            if weight > HUGE:
-                self._sink(node)
-                weight = 0
-            self._weights[node.outputs[0]] = weight
         wanted: dict[Value, set[Cluster]] = {}
         for node in reversed(floats):
             out = node.outputs[0]
@@ -77,10 +67,10 @@ class Demand:
                 users |= {home} if home is not None else wanted.get(user.outputs[0], set())
             wanted[out] = users
             if len(users) == 1:
-                (user,) = users
-                if self._may_join(out, user, users):
-                    self._adopt(node, user)
-            elif len(users) > 1 and (self._weights[out] >= HEAVY or len(leaves[out]) > 1):
+                (only,) = users
+                if self._may_join(out, only, users):
+                    self._adopt(node, only)
+            elif len(users) > 1 and (fusion.weights.get(out, 0) >= HEAVY or len(leaves[out]) > 1):
                 self._sink(node, users)
 
     def _leaves(self, node: Node, leaves: dict[Value, set[Value]]) -> set[Value]:
@@ -184,9 +174,7 @@ class Demand:
             for value in values_of(direct):
                 self._read(self.flow.path(value)[0], cluster)
             if cluster.kind == PRODUCT:  # the bias, which may be computed in the kernel
-                found += self._own(
-                    [self.flow.path(x)[0] for x in values_of(inputs[2:])], cluster
-                )
+                found += self._own([self.flow.path(x)[0] for x in values_of(inputs[2:])], cluster)
         self._walk(found, cluster)
 
     def _walk(self, found: list[Value], cluster: Cluster) -> None:
@@ -279,3 +267,14 @@ class Demand:
     def _earlier(self, leaf: Value, cluster: Cluster) -> bool:
         home = self.fusion.home_of(leaf)
         return home is None or home is not cluster
+
+    def needed(self, cluster: Cluster) -> set[Value]:
+        """The members that what the cluster stores is computed from, and that itself."""
+        found: set[Value] = set()
+        stack = list(self.stored[cluster])
+        while stack:
+            value = stack.pop()
+            if value not in found and self.fusion.home_of(value) is cluster:
+                found.add(value)
+                stack.extend(self._operands(value))
+        return found

@@ -12,7 +12,15 @@ from ..graph.ir import Graph, Node, Number, Value, values_of
 from .capabilities import Capabilities
 from .classify import CALL, ELEMENT, JOIN, PRODUCT, REDUCE, VIEW, classify
 from .indexing import (
-    Flat, Index, Map, NeedSplit, Unmappable, flat_through, split_dim, through, unravelled,
+    Flat,
+    Index,
+    Map,
+    NeedSplit,
+    Unmappable,
+    flat_through,
+    split_dim,
+    through,
+    unravelled,
 )  # fmt: skip
 
 CONSTANT_ELEMENTS = 1 << 14  # longer ranges are computed at each run
@@ -34,6 +42,7 @@ class Flow:
 
     def __init__(self, graph: Graph, capabilities: Capabilities, called: set[Value]):
         self.graph = graph
+        self.capabilities = capabilities
         self.maker: dict[Value, tuple[Node, int]] = {}
         self.kind: dict[Node, str] = {}
         self.roots: set[Value] = set()

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..base.shapes import contiguous_strides
 from ..graph.ir import Node, Value, values_of
-from .classify import CALL, ELEMENT, JOIN, PRODUCT, REDUCE, reduced_dims
+from .classify import CALL, ELEMENT, EXPENSIVE, JOIN, PRODUCT, REDUCE, reduced_dims
 from .flow import Flow, Misfit, along, count, domain_map, with_splits
 from .indexing import Unmappable, broadcast_map, flat_index
 
@@ -27,6 +27,8 @@ LOOP = "loop"
 # A reduction of everything to one number is not made a row of a kernel that does more, beyond
 # this many elements: one row has one thread.
 LONE_ROW = 1 << 14
+HEAVY = 10  # the weight of an expensive function; floats of such weight are computed once
+HUGE = 60  # and floats of more weight than this become kernels whoever reads them
 LARGE = 300  # nodes in a cluster: code of more is slow to compile and gains nothing
 
 Domain = tuple[tuple[int, bool], ...]  # size, whether reduced over
@@ -113,6 +115,7 @@ class Fusion:
     Attributes:
         home: the cluster that a value's node was put in (ask `home_of`).
         row: the values that are computed once a row.
+        weights: what it takes to compute each float.
         clusters: in the order they were made; some have become part of others.
     """
 
@@ -122,6 +125,7 @@ class Fusion:
         self.home: dict[Value, Cluster] = {}
         self.row: set[Value] = set()
         self.clusters: list[Cluster] = []
+        self.weights: dict[Value, int] = {}
         self._floats: dict[Value, frozenset[Cluster]] = {}
         self._siblings: dict[Any, Cluster] = {}
         self._last_draw: dict[int, Cluster] = {}
@@ -214,15 +218,25 @@ class Fusion:
                 self.flow.roots.add(base)
                 self._place_alone(node, JOIN)
                 return
-        if out in self.flow.roots or out in self.barred:
+        if out in self.flow.roots or out in self.barred or self._is_heavy(node):
             made = self._new(LOOP, domain_of(out.shape, ()), needs)
             self._put(node, made, False, needs)
             return
         self._floats[out] = frozenset(needs)
 
-    def _joinable(
-        self, node: Node, out: Value, needs: set[Cluster]
-    ) -> tuple[Cluster, bool] | None:
+    def _is_heavy(self, node: Node) -> bool:
+        """Whether a float costs so much that its readers should share it; notes its weight."""
+        out = node.outputs[0]
+        weight = HEAVY if node.name in EXPENSIVE else 1
+        for value in values_of(node.inputs):
+            weight += self.weights.get(self.flow.path(value)[0], 0)
+        shared = len(self.flow.users.get(out, ())) > 1
+        if weight > HUGE or (weight >= HEAVY and shared):
+            return True
+        self.weights[out] = weight
+        return False
+
+    def _joinable(self, node: Node, out: Value, needs: set[Cluster]) -> tuple[Cluster, bool] | None:
         """The cluster that an elementwise node may join, and whether as a row member."""
         if not needs:
             return None
@@ -267,9 +281,10 @@ class Fusion:
         of_row = base in self.row
         if row and not of_row:
             return False
-        if row == of_row and count(base.shape) == count(out.shape) == count(operand.shape):
-            if all(step.name in ("view", "alias") for step, _ in path):
-                return True
+        sizes_agree = count(base.shape) == count(out.shape) == count(operand.shape)
+        reshaped = all(step.name in ("view", "alias") for step, _ in path)
+        if row == of_row and sizes_agree and reshaped:
+            return True
         sizes = tuple(size for size, reduced in cluster.domain if not (row and reduced))
         flags = [reduced for _, reduced in cluster.domain if not (row and reduced)]
 
@@ -292,6 +307,8 @@ class Fusion:
     ) -> bool:
         """Whether `other` may become part of `target`, which `node` joins."""
         if other.kind != LOOP or other.level > target.level or other.full != target.full:
+            return False
+        if len(other.nodes) + len(target.nodes) > LARGE:
             return False
         if other.reduces and target.kind != LOOP:
             return False
@@ -340,9 +357,7 @@ class Fusion:
                     return found
         return None
 
-    def _sibling_keys(
-        self, operand: Value, domain: Domain, needs: set[Cluster]
-    ) -> list[Any]:
+    def _sibling_keys(self, operand: Value, domain: Domain, needs: set[Cluster]) -> list[Any]:
         base, _ = self.flow.path(operand)
         ordered = sorted(needs, key=lambda c: c.number)
         return [(base, domain), *((cluster, domain) for cluster in ordered)]

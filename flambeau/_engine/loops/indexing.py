@@ -35,7 +35,7 @@ class Flat(NamedTuple):
     node: Node
 
 
-Map = tuple[Index, ...] | Flat
+Map = Any  # a tuple of Index, one for each of a value's dimensions; or Flat
 
 
 class NeedSplit(Exception):
@@ -307,9 +307,7 @@ def split_dim(space: Sequence[int], dim: int, inner: int) -> Sizes:
     return (*space[:dim], space[dim] // inner, inner, *space[dim + 1 :])
 
 
-def joined_dims(
-    sizes: Sequence[int], stride_lists: Sequence[Sequence[int]]
-) -> list[list[int]]:
+def joined_dims(sizes: Sequence[int], stride_lists: Sequence[Sequence[int]]) -> list[list[int]]:
     """Runs of neighbouring dimensions that one loop can walk for every list of strides.
 
     Dimensions of size 1 are left out.

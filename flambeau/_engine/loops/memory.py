@@ -17,7 +17,7 @@ def place_arena(buffers: Sequence[Buffer], uses: dict[int, tuple[int, int]]) -> 
         buffers: all of the plan's.
         uses: the first and the last step that uses each buffer, by its number.
 
-    First fit: at each step, what is no longer used is free again, and free neighbours are joined.
+    Best fit: what is no longer used is free again, and free neighbours are joined.
     """
     begins: dict[int, list[int]] = {}
     ends: dict[int, list[int]] = {}
@@ -70,7 +70,9 @@ class _Free:
         self.starts.insert(place, start)
         self.sizes.insert(place, size)
         for left in (place, place - 1):
-            if 0 <= left < len(self.starts) - 1:
-                if self.starts[left] + self.sizes[left] == self.starts[left + 1]:
-                    self.sizes[left] += self.sizes.pop(left + 1)
-                    del self.starts[left + 1]
+            right = left + 1
+            if left < 0 or right >= len(self.starts):
+                continue
+            if self.starts[left] + self.sizes[left] == self.starts[right]:
+                self.sizes[left] += self.sizes.pop(right)
+                del self.starts[right]

@@ -36,11 +36,16 @@ class Buffer:
 
 @dataclass(slots=True)
 class Step:
-    """A kernel at work on buffers; `arguments` are (buffer number, byte offset) pairs."""
+    """A kernel at work on buffers; `arguments` are (buffer number, byte offset) pairs.
+
+    Attributes:
+        faults: whether a Special may meet what eager refuses, and return a fault's code.
+    """
 
     kernel: Kernel
     arguments: tuple[tuple[int, int], ...]
     event: int = 0
+    faults: bool = True
 
 
 @dataclass(slots=True)

@@ -109,6 +109,7 @@ class ProductKernel:
         self.flow, self.fusion, self.places = flow, fusion, places
         self.inlined = demand.inlined[cluster]
         self.wanted = demand.stored[cluster]
+        self.needed = demand.needed(cluster)
         self.product = node.outputs[0]
         a, b = node.inputs[:2]
         if node.name == "linear":
@@ -129,6 +130,10 @@ class ProductKernel:
     def _build(self, space: tuple[int, ...], origin: list[int]) -> Built:
         self.space, self.origin = space, origin
         writer = Writer(self.flow, space, self._leaf)
+        for node in self.cluster.nodes:  # in order: what is read is there, however long the chain
+            out = node.outputs[0]
+            if node is not self.node and out in self.needed:
+                writer.read(out, domain_map(out.shape, space))
         stores = []
         for value in self.wanted:
             indices = domain_map(value.shape, space)
@@ -204,13 +209,13 @@ class ProductKernel:
             frame.note(buffer, Index(at.offset, ()))
         note_all(frame, writer)
         body, where = finish(writer, frame)
+        first, second = (
+            Access(frame.arguments[f], v.dtype.name, at.steps, at.offset - frame.lowest[f])
+            for f, at, v in (a, b)
+        )
         kernel = Gemm(
             self.batch, self.m, self.n, self.k, computed_in(self.product.dtype).name,
-            *(
-                Access(frame.arguments[f], v.dtype.name, at.steps, at.offset - frame.lowest[f])
-                for f, at, v in (a, b)
-            ),
-            body,
+            first, second, body,
             tuple((frame.access(f, at, v.dtype.name), where[n]) for f, at, v, n in stores),
         )  # fmt: skip
         return kernel, {f: (p, frame.lowest[f]) for f, p in frame.arguments.items()}

@@ -41,9 +41,7 @@ def copy_of(value: Value, event: int = 0) -> tuple[Node, Value]:
     return Node("copy", (value,), {"order": "C"}, (out,), event), out
 
 
-def with_copies(
-    graph: Graph, operands: list[tuple[Node, int]]
-) -> tuple[Graph, list[Value]]:
+def with_copies(graph: Graph, operands: list[tuple[Node, int]]) -> tuple[Graph, list[Value]]:
     """The graph with some operands of some nodes copied first, and the copies."""
     before: dict[Node, list[int]] = {}
     for node, number in operands:

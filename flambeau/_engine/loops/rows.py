@@ -12,7 +12,7 @@ from .demand import Demand
 from .flow import Flow, Misfit, domain_map, with_splits
 from .fuse import Cluster, Fusion
 from .indexing import Index, Map, NeedSplit, Unmappable, joined_dims
-from .kernel import Access, Instruction, Loop, Reduction, Stage
+from .kernel import Access, Gemm, Instruction, Loop, Reduction, Stage
 
 
 class InPlaceClash(Exception):
@@ -23,7 +23,7 @@ class InPlaceClash(Exception):
         self.buffer = buffer
 
 
-Built = tuple[Loop, dict[int, tuple[int, int]]]  # and (argument, lowest element) by buffer
+Built = tuple[Loop | Gemm, dict[int, tuple[int, int]]]  # and (argument, lowest element) by buffer
 
 
 class RowKernel:
@@ -43,6 +43,7 @@ class RowKernel:
         self.places, self.late = places, late
         self.inlined = demand.inlined[cluster]
         self.wanted = demand.stored[cluster]
+        self.needed = demand.needed(cluster)
         self.space = space
         self.reduced = [cluster.domain[d][1] for d in origin]
         self.stage: dict[Value, int] = {}
@@ -60,7 +61,7 @@ class RowKernel:
 
     def _find_stages(self) -> None:
         """When each needed member can be computed: row values in the row body of that stage."""
-        needed = self._needed()
+        needed = self.needed
         for node in self.cluster.nodes:
             out = node.outputs[0]
             if out not in needed:
@@ -81,26 +82,20 @@ class RowKernel:
                 self.after.add(out)
             self.stage[out] = stage
 
-    def _needed(self) -> set[Value]:
-        needed: set[Value] = set()
-        stack = list(self.wanted)
-        while stack:
-            value = stack.pop()
-            if value in needed or self.fusion.home_of(value) is not self.cluster:
-                continue
-            needed.add(value)
-            node, _ = self.flow.maker[value]
-            stack.extend(self.flow.path(x)[0] for x in values_of(node.inputs))
-        return needed
-
     # --- bodies ----------------------------------------------------------------------------
 
     def build(self) -> Built:
         """The kernel, and its arguments."""
-        for node in self.cluster.nodes:
+        for node in self.cluster.nodes:  # in order: what is read is there, however long the chain
             out = node.outputs[0]
-            if out in self.stage and self.flow.is_reduction(out):
+            if out not in self.stage:
+                continue
+            if self.flow.is_reduction(out):
                 self._reduce(out)
+            elif out not in self.fusion.row:
+                self._now = self.stage[out]
+                body = self.bodies[self._now]
+                body.read(out, domain_map(out.shape, self.space))
         for value in self.wanted:
             if value in self.fusion.row:
                 self._store_row(value)
@@ -199,7 +194,18 @@ class RowKernel:
 
     # --- the kernel ------------------------------------------------------------------------
 
+    def _prune(self) -> None:
+        """Leave out what was computed in a stage that does not need it."""
+        for stage, body in enumerate(self.bodies):
+            reductions, stores = self.reductions[stage], self.stores[stage]
+            where = body.pruned([*(r.value for _, r in reductions), *(s[3] for s in stores)])
+            self.reductions[stage] = [
+                (out, Reduction(r.kind, where[r.value], r.dtype)) for out, r in reductions
+            ]
+            self.stores[stage] = [(*store[:3], where[store[3]]) for store in stores]
+
     def _finished(self) -> Built:
+        self._prune()
         frame = self._frame()
         numbers: dict[Any, int] = {}
         for stage, reductions in enumerate(self.reductions):

@@ -16,6 +16,7 @@ from .classify import CALL
 from .demand import Demand
 from .flow import Flow
 from .fuse import Cluster, Fusion
+from .ranges import may_fault
 
 
 class Schedule:
@@ -24,11 +25,13 @@ class Schedule:
     Attributes:
         order: live clusters, first to last.
         copied: the targets that are not overwritten in place.
+        may_fault: nodes that can refuse their operands.
     """
 
     def __init__(self, flow: Flow, fusion: Fusion, demand: Demand, copied: set[Value]):
         self.flow, self.fusion, self.demand = flow, fusion, demand
         self.copied = set(copied)
+        self.may_fault = may_fault(flow.graph, flow.capabilities.special)
         found = dict.fromkeys(c.found() for c in fusion.clusters)
         self._live = [c for c in found if c in demand.reads]
         self._position = self._positions()
@@ -61,7 +64,7 @@ class Schedule:
                 else:
                     self._edge(home, cluster)
             if cluster.kind == CALL:
-                self._faults_left += 1
+                self._faults_left += cluster.node in self.may_fault
                 assert cluster.node is not None
                 generator = cluster.node.params.get("generator")
                 if generator is not None:
@@ -110,7 +113,7 @@ class Schedule:
             for after in self._soft_after[cluster]:
                 self._soft[after] -= 1
                 touched.append(after)
-            if cluster.kind == CALL:
+            if cluster.kind == CALL and cluster.node in self.may_fault:
                 self._faults_left -= 1
                 if not self._faults_left:
                     touched.extend(waiting)

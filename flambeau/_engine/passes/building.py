@@ -1,8 +1,9 @@
-"""What passes make new nodes with: a builder that knows shapes and dtypes by the primitives' rules."""
+"""What passes make new nodes with: a builder that asks the primitives' shape rules."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -95,11 +96,7 @@ def replaced(operands: Sequence[Operand], by: dict[Value, Value]) -> tuple[Opera
 
 def with_nodes(graph: Graph, nodes: Sequence[Node], by: dict[Value, Value]) -> Graph:
     """The graph with other nodes, its results exchanged as `by` says."""
-    from dataclasses import replace
-
-    outputs = tuple(
-        replace(o, value=by[o.value]) if o.value in by else o for o in graph.outputs
-    )
+    outputs = tuple(replace(o, value=by[o.value]) if o.value in by else o for o in graph.outputs)
     updates = tuple((target, by.get(value, value)) for target, value in graph.updates)
     return replace(graph, nodes=tuple(nodes), outputs=outputs, updates=updates)
 

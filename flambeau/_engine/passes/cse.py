@@ -40,7 +40,7 @@ def _key(node: Node) -> Hashable | None:
 
 
 def _exact(x: Any) -> Hashable:
-    """Equal only for what is the same in every respect: 1, 1.0 and True differ, 0.0 and -0.0 too."""
+    """Equal only for what is the same: 1, 1.0 and True differ, 0.0 and -0.0 too."""
     if isinstance(x, Number):
         return Number, x.position, x.kind
     if isinstance(x, (float, complex)):

@@ -263,9 +263,11 @@ def _reduction(known: _Known, node: Node) -> Value | None:
     if any(a.shape[d] != 1 for d in node.params["dims"]):
         return None
     if node.name in ("any", "all"):
-        return known.builder.view(known.builder.call("ne", a, 0), out.shape) if a.dtype != (
-            np.dtype(bool)
-        ) else known.builder.view(a, out.shape)
+        return (
+            known.builder.view(known.builder.call("ne", a, 0), out.shape)
+            if a.dtype != (np.dtype(bool))
+            else known.builder.view(a, out.shape)
+        )
     return known.builder.view(a, out.shape)
 
 

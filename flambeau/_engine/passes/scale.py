@@ -28,8 +28,10 @@ def scale(graph: Graph) -> Graph:
         if node.name == "matmul" and not is_half(node.outputs[0].dtype):
             factors = [_factor(x, makers) for x in node.inputs]
             if any(number != 1.0 for number, _ in factors):
-                a, b = (_rebuilt(builder, x, depth, makers) for x, (_, depth) in
-                        zip(node.inputs, factors, strict=True))
+                a, b = (
+                    _rebuilt(builder, x, depth, makers)
+                    for x, (_, depth) in zip(node.inputs, factors, strict=True)
+                )
                 product = builder.call("matmul", a, b)
                 number = factors[0][0] * factors[1][0]
                 by[node.outputs[0]] = builder.call("mul", product, number)
@@ -47,7 +49,7 @@ def _note(nodes: list[Node], makers: dict[Value, Node]) -> None:
 
 
 def _factor(value: Value, makers: dict[Value, Node]) -> tuple[float, int]:
-    """The number an operand is multiplied by, and how many permutations above: 1 if there is none."""
+    """The number an operand is multiplied by (1 if there is none), under how many permutations."""
     depth = 0
     node = makers.get(value)
     while node is not None and node.name == "permute":

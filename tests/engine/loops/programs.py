@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from flambeau._engine.eager import RULES
 from flambeau._engine.eager.quiet import SETTING, enter, leave
 from flambeau._engine.graph.interpreter import Interpreted, run_rule
 from flambeau._engine.graph.ir import Graph, Node, Number, Output, Value
@@ -94,7 +93,9 @@ def copies(arrays: list[np.ndarray]) -> list[np.ndarray]:
     for array in arrays:
         new = np.empty_like(array, order="K")
         if new.strides != array.strides:
-            reach = 1 + sum((n - 1) * s // array.itemsize for n, s in zip(array.shape, array.strides))
+            reach = 1 + sum(
+                (n - 1) * s // array.itemsize for n, s in zip(array.shape, array.strides)
+            )
             memory = np.zeros(reach, array.dtype)
             new = np.lib.stride_tricks.as_strided(memory, array.shape, array.strides)
         new[...] = array
@@ -170,7 +171,7 @@ def _step(making: Making, rng: np.random.Generator, live: list[Value]) -> list[V
     made = kind(making, rng, a, live)
     if made is None:
         return []
-    return [v for v in (made if isinstance(made, tuple) else (made,))]
+    return list(made) if isinstance(made, tuple) else [made]
 
 
 def _unary(m: Making, rng: Any, a: Value, live: list[Value]) -> Any:
@@ -349,5 +350,3 @@ STEPS = (
     _permute, _view, _expand, _slice, _split, _diagonal, _unfold, _flip, _product, _product, _cat,
     _place, _scan, _source, _convert, _argument,
 )  # fmt: skip
-
-__all__ = ["RULES", "Making", "compare", "programs"]

@@ -21,7 +21,6 @@ from flambeau._engine.graph.ir import Graph, Node, Number, Output, Value
 from flambeau._engine.prims import PRIMITIVES
 from flambeau.optim import _rule
 
-
 # options that decide which operations an update consists of
 CONSTANT_OPTIONS = ("eps", "weight_decay", "momentum", "dampening")
 
@@ -36,25 +35,39 @@ class Tracked(float):
         return self.recorder.tracked(value)
 
     def __add__(self, other):
-        return self._made(float(self) + other) if isinstance(other, (int, float)) else NotImplemented
+        return (
+            self._made(float(self) + other) if isinstance(other, (int, float)) else NotImplemented
+        )
 
     def __radd__(self, other):
-        return self._made(other + float(self)) if isinstance(other, (int, float)) else NotImplemented
+        return (
+            self._made(other + float(self)) if isinstance(other, (int, float)) else NotImplemented
+        )
 
     def __sub__(self, other):
-        return self._made(float(self) - other) if isinstance(other, (int, float)) else NotImplemented
+        return (
+            self._made(float(self) - other) if isinstance(other, (int, float)) else NotImplemented
+        )
 
     def __rsub__(self, other):
-        return self._made(other - float(self)) if isinstance(other, (int, float)) else NotImplemented
+        return (
+            self._made(other - float(self)) if isinstance(other, (int, float)) else NotImplemented
+        )
 
     def __mul__(self, other):
-        return self._made(float(self) * other) if isinstance(other, (int, float)) else NotImplemented
+        return (
+            self._made(float(self) * other) if isinstance(other, (int, float)) else NotImplemented
+        )
 
     def __rmul__(self, other):
-        return self._made(other * float(self)) if isinstance(other, (int, float)) else NotImplemented
+        return (
+            self._made(other * float(self)) if isinstance(other, (int, float)) else NotImplemented
+        )
 
     def __truediv__(self, other):
-        return self._made(float(self) / other) if isinstance(other, (int, float)) else NotImplemented
+        return (
+            self._made(float(self) / other) if isinstance(other, (int, float)) else NotImplemented
+        )
 
     def __neg__(self):
         return self._made(-float(self))

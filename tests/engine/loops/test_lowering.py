@@ -27,7 +27,9 @@ def run(making, outputs, updates=(), **options):
 
 
 def kinds(plan):
-    return [type(s).__name__ if isinstance(s, Callback) else type(s.kernel).__name__ for s in plan.steps]
+    return [
+        type(s).__name__ if isinstance(s, Callback) else type(s.kernel).__name__ for s in plan.steps
+    ]
 
 
 def written(plan):
@@ -262,7 +264,9 @@ def test_reshapes_that_no_strides_describe():
     m = Making()
     a = m.input(floats(4, 3, 4))
     x = m.call("view", m.call("exp", a), shape=(2, 3, 8))
-    y = m.call("view", m.call("copy", m.call("permute", x, dims=(2, 1, 0)), order="C"), shape=(6, 8))
+    y = m.call(
+        "view", m.call("copy", m.call("permute", x, dims=(2, 1, 0)), order="C"), shape=(6, 8)
+    )
     run(m, [m.call("add", x, m.call("flip", x, dims=(2,))), m.call("cumsum", y, dim=0)])
 
 
