@@ -13,9 +13,6 @@ from ..loops.plan import INPUT, OBJECT, Callback, Plan, Step
 from ..loops.special import STATE_WORDS
 from ..prims import PRIMITIVES
 
-_CHECK = "check_index"
-_INTEGERS = ("int", "uint")
-
 
 def at_risk(plan: Plan) -> tuple[list[int], list[Any]]:
     """What is written before a step that can fault: INPUT and OBJECT buffers, and generators."""
@@ -23,20 +20,15 @@ def at_risk(plan: Plan) -> tuple[list[int], list[Any]]:
     written: set[int] = set()
     generators: dict[int, Any] = {}
     risky_generators: dict[int, Any] = {}
-    checked: set[tuple[int, int]] = set()
     for step in plan.steps:
-        if _can_fault(step, checked):
+        if _can_fault(step):
             risky |= written
             risky_generators |= generators
-        writes = writes_of(step)
-        written |= {n for n in writes if plan.buffers[n].kind in (INPUT, OBJECT)}
-        checked = {place for place in checked if place[0] not in writes}
+        written |= {n for n in writes_of(step) if plan.buffers[n].kind in (INPUT, OBJECT)}
         if isinstance(step, Callback):
             generator = step.node.params.get("generator")
             if generator is not None:
                 generators[id(generator)] = generator
-        elif isinstance(step.kernel, Special) and step.kernel.name == _CHECK:
-            checked |= set(step.arguments)
     return sorted(risky), list(risky_generators.values())
 
 
@@ -58,23 +50,12 @@ def writes_of(step: Step | Callback) -> set[int]:
 def _results_of(kernel: Special) -> set[int]:
     """The places of a Special's results; a generator's state, which comes first, is written too."""
     count = len(kernel.arguments)
-    if kernel.name == _CHECK:
-        return set()
     known = PRIMITIVES.get(kernel.name)
-    results = known.outputs if known is not None and known.outputs else count
+    results = known.outputs if known is not None else count
     draws = kernel.arguments[:1] == (("uint32", (STATE_WORDS,), (1,)),)
     return {*range(max(count - results, 0), count), *([0] if draws else [])}
 
 
-def _can_fault(step: Step | Callback, checked: set[tuple[int, int]]) -> bool:
-    """Whether a step can: a callback, or a Special with indices that were not checked before."""
-    if isinstance(step, Callback):
-        return True
-    if not isinstance(step.kernel, Special):
-        return False
-    results = _results_of(step.kernel)
-    operands = enumerate(zip(step.kernel.arguments, step.arguments, strict=True))
-    return any(
-        dtype.startswith(_INTEGERS) and place not in checked and number not in results
-        for number, ((dtype, _, _), place) in operands
-    )
+def _can_fault(step: Step | Callback) -> bool:
+    """Whether a step can: a callback, or a Special that its plan says so of."""
+    return isinstance(step, Callback) or (isinstance(step.kernel, Special) and step.faults)

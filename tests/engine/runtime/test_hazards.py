@@ -28,7 +28,6 @@ PRODUCT = Gemm(
     (), 1, 5, 1, "float32", Access(0, "float32", (1, 1)), Access(1, "float32", (5, 1)),
     (Instruction("product"),), ((Access(2, "float32", (5, 1)), 0),),
 )  # fmt: skip
-POOL = Special("max_pool", (ROWS, ROWS, INDEX))
 DRAW = Special("random_uniform", (("uint32", (625,), (1,)), ROWS))
 
 
@@ -42,6 +41,13 @@ def plan(*steps) -> Plan:
 
 def step(kernel, *buffers: int) -> Step:
     return Step(kernel, tuple((number, 0) for number in buffers))
+
+
+def safe(kernel, *buffers: int) -> Step:
+    """A step that does not fault."""
+    made = step(kernel, *buffers)
+    made.faults = False
+    return made
 
 
 def test_what_steps_write():
@@ -59,13 +65,10 @@ def test_what_steps_write():
         ([step(GATHER, 0, 3, 5), step(COPY, 5, 1)], []),  # the good order
         ([step(COPY, 0, 1), step(GATHER, 0, 3, 5)], [1]),
         ([step(PRODUCT, 0, 2, 1), step(GATHER, 0, 3, 5)], [1]),
-        ([step(CHECK, 3), step(COPY, 0, 1), step(GATHER, 0, 3, 5)], []),  # checked before
-        ([step(CHECK, 2), step(COPY, 0, 1), step(GATHER, 0, 3, 5)], [1]),  # but not this one
-        ([step(CHECK, 3), step(COPY, 0, 3), step(GATHER, 0, 3, 5)], [3]),  # nor what it is now
+        ([step(COPY, 0, 1), safe(GATHER, 0, 3, 5)], []),  # known to be in range
         ([step(DRAW, 4, 5), step(GATHER, 0, 3, 5)], [4]),
         ([step(COPY, 0, 5), step(GATHER, 0, 3, 5)], []),  # scratch memory
         ([step(COPY, 0, 1), step(COPY, 0, 2)], []),  # nothing can fail
-        ([step(COPY, 0, 1), step(DRAW, 4, 5), step(POOL, 0, 2, 5)], []),
         ([step(COPY, 0, 1), callback("exp", (5,), (0,), 5)], [1]),
     ],
 )
