@@ -69,6 +69,9 @@ class Ending:
         self.carried: list[tuple[tuple[int, int, int], Value]] = []
         self.kept: list[tuple[int, int]] = []  # (node, output): what later parts need
         self.input_numbers: list[int] = []
+        self.place_of_input: dict[int, int] = {}
+        self.arrays: list[np.ndarray] | None = None
+        self.storages: list[tuple[Storage, int]] | None = None
         self.vector: Callable[[list[float]], Any] | None = None
         self.numbers = 0
         self.program: Any = None
@@ -143,21 +146,31 @@ class Ending:
             vector = self.vector(run.numbers)
             if vector is None:
                 return None
-        inputs = run.inputs
-        arrays = [inputs[number].__dict__["_array"] for number in self.input_numbers]
+        arrays = self._arrays(run)
         for (part, node, output), _ in self.carried:
             arrays.append(run.outputs[part][run.parts[part].kept_at[node, output]])
         self.runs += 1
         return self.program.run(arrays, vector)
 
+    def _arrays(self, run: Any) -> list[np.ndarray]:
+        """The inputs' arrays; of inputs recognised by identity they are those of the last run."""
+        inputs, places = run.inputs, self.place_of_input
+        if self.arrays is None or self.storages is None or not self.written.isdisjoint(run.fresh):
+            self.arrays = [inputs[number].__dict__["_array"] for number in self.input_numbers]
+            self.storages = [
+                (storage_in_frame(inputs[number]), writes) for number, _, writes in self.updates
+            ]
+            return self.arrays.copy()
+        arrays = self.arrays.copy()
+        for number in run.fresh:
+            place = places.get(number)
+            if place is not None:
+                arrays[place] = self.arrays[place] = inputs[number].__dict__["_array"]
+        return arrays
+
     def settle(self, run: Any, outputs: list[np.ndarray]) -> None:
         """Hand the arrays to the tensors that are alive, and count the writes."""
-        inputs = run.inputs
-        for number, _, writes in self.updates:
-            frame = inputs[number].__dict__
-            storage = frame.get("_storage")
-            if storage is None:
-                storage = _storage_in_frame(inputs[number])
+        for storage, writes in self.storages or ():
             storage.version += writes
         for memory, array in zip(self.output_memories, outputs, strict=False):
             entry = run.settled.get(memory)
@@ -174,7 +187,7 @@ class Ending:
         if place.source is not None:
             source = run.inputs[place.source]
             base = source.__dict__["_array"]
-            storage = _storage_in_frame(source)
+            storage = storage_in_frame(source)
             array = base if place.view is None else _view(base, place.view)
             return array, storage
         entry = run.settled[place.memory]
@@ -192,7 +205,7 @@ class Ending:
         return array, storage
 
 
-def _storage_in_frame(t: Tensor) -> Storage:
+def storage_in_frame(t: Tensor) -> Storage:
     frame = t.__dict__
     storage = frame.get("_storage")
     if storage is None:

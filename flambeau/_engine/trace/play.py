@@ -178,7 +178,7 @@ class _Writer:
         if node.dirty:
             self.lines.append("    run.mask_dirty(node)")
         if node.step is not None:
-            self.lines.append("    run.steps.append(args)")
+            self.lines.append("    run.steps += (args,)")
         if node.descriptor.name == "grad=":
             self.lines.append("    args[0].__dict__['_grad'] = None")
         self.lines.append(f"    return {self.result(node.result)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,9 @@ class Recording:
     """
 
     __slots__ = (
-        "arrays", "endings", "events", "inputs", "key", "masked", "number_of", "numbers",
+        "arrays", "endings", "events", "histories", "inputs", "key", "masked", "number_of", "numbers",
         "recorder", "root", "slot_of", "slots", "start", "start_slot",
-        "tracer",
+        "tracer", "used",
     )  # fmt: skip
 
     closed = None  # as a Run's that is not over
@@ -53,6 +53,8 @@ class Recording:
         self.recorder = Recorder()
         self.slot_of: dict[int, int] = {}
         self.arrays: list[np.ndarray] = []  # of each slot
+        self.histories: dict[int, Callable[[], TapeNode | None]] = {}
+        self.used: dict[int, str] = {}  # names of the histories that a backward has used up
         self.endings: list[tuple[TraceNode, Ending]] = []
         self.number_of: dict[int, int] = {}
         self.start = self.start_slot = 0
@@ -106,6 +108,8 @@ class Recording:
         else:
             node = self._describe(descriptor, args, kwargs)
         result = self._execute(descriptor, args, kwargs)
+        if descriptor.name in ("backward", "autograd.grad"):
+            self._note_used_histories()
         if node is not None:
             node.random = any("generator" in each.params for each in recorder.nodes[before[0] :])
             node.inputs_before, node.numbers_before = before[1:]
@@ -224,6 +228,8 @@ class Recording:
         self.slots.append(weakref.ref(t))
         self.slot_of[id(t)] = slot
         self.arrays.append(array)
+        if t._grad_fn is not None:
+            self.histories[slot] = weakref.ref(t._grad_fn)
         mask(t, self, meta)
         return slot
 
@@ -239,6 +245,12 @@ class Recording:
             else:
                 changes.append(LeafGradient(pattern, self._add_slot(node, held)))
         return tuple(changes)
+
+    def _note_used_histories(self) -> None:
+        """A backward has run: the histories it has used up, also of results nobody holds."""
+        found = {slot: node for slot, ref in self.histories.items() if (node := ref()) is not None}
+        used = _used_up(found.values())
+        self.used.update({slot: node.name() for slot, node in found.items() if node in used})
 
     def _dirty(self) -> tuple[Any, ...]:
         """Settled tensors whose memory this event has written: they are pending from now on."""
@@ -276,7 +288,8 @@ class Recording:
     def _tape(self, slot: int) -> Tape:
         t = self.slots[slot]()
         if t is None:
-            return Tape("unknown")
+            label = self.used.get(slot)
+            return Tape("unknown") if label is None else Tape("closed", label)
         node = t.__dict__.get("_grad_fn")
         if node is None:
             return Tape("none")
@@ -359,6 +372,7 @@ class Recording:
                     part.inputs.append((number, value))
             own = set()
             part.input_numbers = [number for number, _ in part.inputs]
+            part.place_of_input = {number: i for i, number in enumerate(part.input_numbers)}
             part.written = frozenset(updated)
             for index, node in enumerate(part.nodes):
                 for output, value in enumerate(node.outputs):
@@ -372,6 +386,24 @@ class Recording:
                 part.carried.append((made[value], value))
                 earlier, index, output = made[value]
                 self.endings[earlier][1].keep(index, output)
+
+
+def _used_up(nodes: Iterable[TapeNode]) -> set[TapeNode]:
+    """Of these nodes, and those before them, the ones that no backward can start from again."""
+    seen: set[TapeNode] = set()
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack += [e[0] for e in node.edges if e is not None and isinstance(e[0], TapeNode)]
+    used: set[TapeNode] = set()
+    for node in sorted(seen, key=lambda n: n.sequence):
+        if node.released or any(
+            e is not None and isinstance(e[0], TapeNode) and e[0] in used for e in node.edges
+        ):
+            used.add(node)
+    return used
 
 
 def _differentiable(node: TapeNode) -> bool:

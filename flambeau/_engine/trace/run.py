@@ -45,10 +45,13 @@ class Run:
         generators: which those have drawn from, and their states before.
     """
 
-    __slots__ = (
-        "closed", "cursor", "fresh", "generators", "inputs", "key", "masked", "numbers", "outputs", "parts",
-        "settled", "shared", "slots", "steps", "tracer",
-    )  # fmt: skip
+    # most runs need none of these: they are made when they are wanted
+    steps: tuple[tuple, ...] = ()
+    masked: tuple[Tensor, ...] = ()
+    parts: tuple[Any, ...] = ()
+    outputs: tuple[list[Any], ...] = ()
+    generators: tuple[tuple[Any, bytes], ...] = ()
+    closed: Any = None  # the ending that keeps what is still pending, when it is over
 
     def __init__(self, tracer: Any, root: TraceNode, key: tuple):
         self.tracer = tracer
@@ -58,14 +61,8 @@ class Run:
         self.inputs: list[Tensor] = []
         self.fresh: list[int] = []
         self.numbers: list[float] = []
-        self.steps: list[tuple] = []
-        self.masked: list[Tensor] = []
         self.settled: dict[int, list[Any]] = {}
         self.shared: set[int] = set()
-        self.parts: list[Any] = []
-        self.generators: list[tuple[Any, bytes]] = []
-        self.outputs: list[list[Any]] = []
-        self.closed: Any = None  # the ending that keeps what is still pending, when it is over
 
     def touched(self, t: Tensor, name: str) -> bool:
         """Somebody reads (or sets) an attribute of a pending tensor.
@@ -78,16 +75,6 @@ class Run:
         return self.tracer.touched(self, t, name)
 
     # --- guards that need more than a comparison --------------------------------------------------
-
-    def follow(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """The result of an event if it fits a child of the cursor, else MISS."""
-        for child in self.cursor.children:
-            if child.descriptor is descriptor:
-                result = child.play(args, kwargs, self)
-                if result is not MISS:
-                    return result
-                self.forget(child)
-        return MISS
 
     def forget(self, node: TraceNode) -> None:
         """What a node bound before it was found not to fit."""
@@ -117,7 +104,7 @@ class Run:
             t = self.resolve(pattern)
             if not is_masked(t):
                 mask(t, self)
-                self.masked.append(t)
+                self.masked += (t,)
 
     # --- settling ---------------------------------------------------------------------------------
 
@@ -170,7 +157,7 @@ class Run:
         """Tensors whose memory was to be written are ordinary again."""
         for t in self.masked:
             unmask(t)
-        self.masked.clear()
+        self.masked = ()
 
     # --- side exit --------------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ class Tracer:
         self.recording: Recording | None = None
         self.fresh_start = True
         self.roots: dict[tuple, TraceNode] = {}
+        self.last: TraceNode | None = None  # the root of the segment before this one
         self.heat: dict[tuple, int] = {}
         self.start_key: tuple | None = None
         self.since_start = 0
@@ -67,11 +68,21 @@ class Tracer:
         """A public op, or another event, is called."""
         run = self.run
         if run is not None:
-            result = run.follow(descriptor, args, kwargs)
-            if result is not MISS:
-                if run.cursor.final:
-                    self.finish(run)
-                return result
+            for child in run.cursor.children:
+                if child.descriptor is descriptor:
+                    result = child.play(args, kwargs, run)
+                    if result is not MISS:
+                        if child.final:
+                            self.finish(run)
+                        return result
+                    run.forget(child)
+        elif self.recording is None and self.last is not None:
+            # most often what comes now is what came the last time
+            for child in self.last.children:
+                if child.descriptor is descriptor:
+                    result = self.start(self.last, child, args, kwargs)
+                    if result is not MISS:
+                        return result
         if descriptor.name in IMMEDIATE and _ready(args):
             return self.eager(descriptor, args, kwargs)
         if run is not None:
@@ -85,13 +96,11 @@ class Tracer:
         key = _key(descriptor, args)
         root = self.roots.get(key)
         if root is not None and self.rested(root):
-            run = Run(self, root, key)
-            result = run.follow(descriptor, args, kwargs)
-            if result is not MISS:
-                self.run = run
-                if run.cursor.final:
-                    self.finish(run)
-                return result
+            for child in root.children:
+                if child.descriptor is descriptor and root is not self.last:
+                    result = self.start(root, child, args, kwargs)
+                    if result is not MISS:
+                        return result
         self.since_start += 1
         if self.fresh_start or (self.since_start > LOOP and key == self.start_key):
             self.fresh_start, self.since_start, self.start_key = False, 0, key
@@ -102,10 +111,21 @@ class Tracer:
                 return self.record(descriptor, args, kwargs)
         return self.eager(descriptor, args, kwargs)
 
+    def start(self, root: TraceNode, child: TraceNode, args: tuple, kwargs: dict) -> Any:
+        """Begin a replay, if an event fits the first one of a segment."""
+        run = Run(self, root, root.key)
+        result = child.play(args, kwargs, run)
+        if result is not MISS:
+            self.run = run
+            if child.final:
+                self.finish(run)
+        return result
+
     def _root(self, key: tuple) -> TraceNode:
         root = self.roots.get(key)
         if root is None:
             root = self.roots[key] = root_node()
+            root.key = key
         return root
 
     def rested(self, node: TraceNode) -> bool:
@@ -201,7 +221,8 @@ class Tracer:
     def _over(self, run: Run) -> None:
         self.run = None
         self.fresh_start = True
-        self.roots[run.key].hits += 1
+        self.last = root = self.roots[run.key]
+        root.hits += 1
 
     def compute(self, run: Run, node: TraceNode) -> bool:
         """Run the part that ends at `node`; False where it must be left by the side exit."""
@@ -218,7 +239,7 @@ class Tracer:
         self.busy = True
         try:
             if not ending.final:
-                run.generators += [(g, g.to_bytes()) for g in ending.generators]
+                run.generators += tuple((g, g.to_bytes()) for g in ending.generators)
             outputs = ending.run(run)
         except ProgramFault:
             return False
@@ -226,9 +247,9 @@ class Tracer:
             self.busy = False
         if outputs is None:
             return False
-        run.outputs.append(outputs)
+        run.outputs += (outputs,)
         run.settle_part(ending, outputs, alive)
-        run.parts.append(ending)
+        run.parts += (ending,)
         return True
 
     def _compile(self, ending: Any, alive: list[int]) -> bool:
@@ -260,7 +281,7 @@ class Tracer:
         cursor, root = run.cursor, self.roots[run.key]
         cursor.misses += 1
         root.pause_misses()
-        self.run = None
+        self.run = self.last = None
         log.left(run, reason)
         recording = None
         if (
