@@ -16,14 +16,20 @@ from .types import KINDS
 
 KEPT_BYTES = 32768  # the most that is kept of a row, all values together
 _WORTH = 8  # the least that a value must cost to compute, in vector instructions
+_JUMP = 12  # what a vector costs whose elements are gathered
 
 Kept = dict[int, Access]  # by the number of a value: equal values have equal numbers
 
 
-def kept_rows(kernel: Loop) -> tuple[Loop, tuple[str, ...]]:
+def kept_rows(kernel: Loop, rows: int = 1, axis: int | None = None) -> tuple[Loop, tuple[str, ...]]:
     """The kernel with costly values kept between stages, and the dtypes of arguments -1, -2 ...
 
-    Each of them is memory for as many elements as a row has.
+    Each of them is memory for as many elements as a row has, times `rows`.
+
+    Args:
+        rows: how many rows are worked on at a time, side by side in vectors.
+        axis: the dimension that vectors run along, if it is an outer one: loads that jump
+            along it are costly too.
     """
     stored: set[int] = set()  # arguments that earlier stages have stored to
     names: dict[tuple, int] = {}
@@ -35,9 +41,9 @@ def kept_rows(kernel: Loop) -> tuple[Loop, tuple[str, ...]]:
     kept: Kept = {}
     room = KEPT_BYTES
     for place, stage in enumerate(kernel.stages):
-        for position in _again(stage, numbers[place], first):
+        for position in _again(stage, numbers[place], first, axis):
             dtype = stage.body[position].dtype
-            size = math.prod(kernel.inner) * KINDS[dtype].itemsize
+            size = rows * math.prod(kernel.inner) * KINDS[dtype].itemsize
             if numbers[place][position] not in kept and size <= room:
                 room -= size
                 kept[numbers[place][position]] = _access(kernel, len(kept), dtype)
@@ -65,7 +71,7 @@ def _numbered(
     return out
 
 
-def _again(stage: Stage, numbers: list[int], first: dict[int, int]) -> list[int]:
+def _again(stage: Stage, numbers: list[int], first: dict[int, int], axis: int | None) -> list[int]:
     """Positions of the values that an earlier stage has computed at some cost.
 
     Only those that the stage's results need, and of these the last in their chains.
@@ -78,7 +84,7 @@ def _again(stage: Stage, numbers: list[int], first: dict[int, int]) -> list[int]
         if position in seen:
             continue
         seen.add(position)
-        if numbers[position] in first and _cost(stage.body, position) >= _WORTH:
+        if numbers[position] in first and _cost(stage.body, position, axis) >= _WORTH:
             found.append(position)
         else:
             waiting.extend(stage.body[position].operands)
@@ -89,9 +95,12 @@ def _results(stage: Stage) -> list[int]:
     return [position for _, position in stage.stores] + [r.value for r in stage.reductions]
 
 
-def _cost(body: tuple[Instruction, ...], position: int) -> int:
-    needed = _closure(body, [position])
-    return sum(COSTS.get(body[p].name, 1) for p in needed)
+def _cost(body: tuple[Instruction, ...], position: int, axis: int | None) -> int:
+    cost = 0
+    for one in (body[p] for p in _closure(body, [position])):
+        jumps = one.name == "load" and axis is not None and one.detail.strides[axis] not in (0, 1)
+        cost += _JUMP if jumps else COSTS.get(one.name, 1)
+    return cost
 
 
 def _closure(body: tuple[Instruction, ...], positions: list[int]) -> list[int]:

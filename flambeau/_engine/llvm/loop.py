@@ -70,9 +70,8 @@ class _Emitter:
 
     def __init__(self, function: ir.Function, kernel: Loop, host: Host):
         self.space: Space = lay_out(kernel, host)
-        kept: tuple[str, ...] = ()
-        if not self.space.across:
-            kernel, kept = kept_rows(kernel)
+        rows = self.space.segments[0].lanes if self.space.across else 1
+        kernel, kept = kept_rows(kernel, rows, self.space.rows_axis)
         self.kernel, self.host = kernel, host
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
         self.arguments, self.numbers, self.begin, self.end = function.args
@@ -83,7 +82,8 @@ class _Emitter:
             if argument >= 0
         }
         for place, dtype in enumerate(kept, 1):
-            row = self.builder.alloca(ir.ArrayType(KINDS[dtype].memory, math.prod(kernel.inner)))
+            count = rows * math.prod(kernel.inner)
+            row = self.builder.alloca(ir.ArrayType(KINDS[dtype].memory, count))
             row.align, row.type = 64, POINTER
             self.pointers[-place] = row
         one = Vectors(self.builder, 1, host)
@@ -302,10 +302,13 @@ class _Emitter:
         for coordinate, stride in zip(point, strides, strict=True):
             if stride:
                 offset = builder.add(builder.mul(coordinate, number(stride)), offset)
+        kept_beside = access.argument < 0 and self.space.across  # rows lie side by side
+        if kept_beside:
+            offset = builder.mul(offset, number(v.lanes))
         pointer = builder.gep(
             self.pointers[access.argument], [offset], source_etype=KINDS[access.dtype].memory
         )
-        return pointer, strides[self.axis] if v.lanes > 1 else 1
+        return pointer, strides[self.axis] if v.lanes > 1 and not kept_beside else 1
 
     def _index(self, v: Vectors, dimension: int, point: list[ir.Value]) -> ir.Value:
         """Coordinates along one of the kernel's dimensions, as int64."""

@@ -18,6 +18,8 @@ from .maths import COSTS
 from .types import KINDS
 
 TASK = 16384  # elements a task has, about: some microseconds
+# Rows of few elements with much to do go side by side, though their elements must be gathered.
+_NARROW, _GATHERING_PAYS = 12, 24
 _SHORT = 4  # native vectors of a row that is not looped over
 _TURNED = 4  # vectors of a unit of work that jumps through memory
 
@@ -63,6 +65,13 @@ class Space:
     def rest(self) -> tuple[int, ...]:
         """The outer dimensions without the axis: a unit of work is at one point of them."""
         return self.outer[:-1] if self.across else self.outer
+
+    @property
+    def rows_axis(self) -> int | None:
+        """The kernel's dimension that the axis is, if lanes are rows; None if they are not."""
+        if not self.across or not self.sources[0]:
+            return None
+        return self.sources[len(self.outer) - 1][-1]
 
     @property
     def blocks(self) -> int:
@@ -129,6 +138,8 @@ def lay_out(kernel: Loop, host: Host) -> Space:
     if across and not outer:
         return _ONE_POINT
     counts = [tuple(math.prod(sizes[d] for d in g) for g in part) for part in (outer, inner)]
+    if not across and outer and math.prod(counts[1]) <= _NARROW and counts[0][-1] >= _NARROW:
+        across = _total_cost(kernel) >= _GATHERING_PAYS
     size = (counts[0] if across else counts[1])[-1]
     axis = (outer if across else inner)[-1][-1]
     jumps = any(a.strides[axis] not in (0, 1) for a in found)
@@ -178,6 +189,14 @@ def _smoother(a: int, b: int, found: list[Access]) -> bool:
     return score(a) > score(b)
 
 
+def _cost(body: tuple[Instruction, ...]) -> int:
+    return sum(COSTS.get(i.name, 1) for i in body)
+
+
+def _total_cost(kernel: Loop) -> int:
+    return sum(_cost(stage.body) + _cost(stage.row) for stage in kernel.stages)
+
+
 def native_lanes(kernel: Loop, host: Host) -> int:
     """How many elements a vector has: a register full of what the kernel mostly computes on."""
     names = {a.dtype for a in accesses(kernel)}
@@ -196,7 +215,7 @@ def _width(kernel: Loop, host: Host, across: bool, vectors: int) -> int:
     """
     if not across and 1 < vectors <= _SHORT:
         return 1 << (vectors.bit_length() - 1)  # no loop at all, and nothing waits for the last sum
-    cost = max(sum(COSTS.get(i.name, 1) for i in stage.body) for stage in kernel.stages)
+    cost = max(_cost(stage.body) for stage in kernel.stages)
     width = 4 if cost <= 4 else 2 if cost <= 12 else 1
     if across and any(stage.reductions for stage in kernel.stages):
         width *= 2

@@ -203,7 +203,7 @@ def softmax(rows, columns, stride):
 @pytest.mark.parametrize("host", HOSTS, ids=lambda h: h.name)
 @pytest.mark.parametrize("columns", [1, 3, 10, 16, 33, 100, 257, 1000, 5000])
 def test_softmax(columns, host):
-    rows = 5
+    rows = 5 if columns > 12 else 43  # narrow rows go side by side
     x = numbers_like((rows, columns + 2)) * 5
     x[2, 0] = np.nan
     out = np.zeros((rows, columns), np.float32)
