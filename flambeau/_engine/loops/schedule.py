@@ -45,10 +45,17 @@ class Schedule:
         self.order = self._run()
 
     def _positions(self) -> dict[Cluster, int]:
-        """Where in the program a cluster's last needed node stands."""
+        """Where in the program a cluster's last needed node stands; first, what may fault.
+
+        Draws advance a generator, which would have to be put back after a fault.
+        """
         place = {node: number for number, node in enumerate(self.flow.graph.nodes)}
         out = {}
         for cluster in self._live:
+            call = cluster.node if cluster.kind == CALL else None
+            if call in self.may_fault and call.params.get("generator") is None:
+                out[cluster] = -1
+                continue
             nodes = [self.flow.maker[v][0] for v in self.demand.stored.get(cluster, ())]
             out[cluster] = max((place[n] for n in nodes or cluster.nodes), default=0)
         return out
