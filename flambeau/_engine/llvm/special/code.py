@@ -48,7 +48,9 @@ class Code:
     def memory(self, type_: ir.Type, count: int) -> ir.Value:
         """Room on the stack for `count` values."""
         with self.builder.goto_block(self._entry):
-            return self.builder.alloca(type_, count)
+            place = self.builder.alloca(type_, count)
+        place.align = 64
+        return place
 
     def at(self, pointer: ir.Value, position: Index, type_: ir.Type) -> ir.Value:
         """Where an element of memory lies."""

@@ -117,10 +117,15 @@ def _index_put(w: Writer) -> None:
     for argument, extent in indexed.arguments:
         w.check(argument, -extent, extent)
     row, strip = prod(indexed.inner), _STRIP // size
-    begin = w.mul(w.begin, strip)
-    end = w.lower(w.mul(w.end, strip), row)
-    with w.when(operands.elsewhere(w)), w.loop(0, prod(w.shapes[result]) // max(row, 1)) as k:
-        operands.fill(w, w.add(w.mul(k, row), begin), w.add(w.mul(k, row), end))
+    whole = row <= strip  # one task
+    begin = 0 if whole else w.mul(w.begin, strip)
+    end = row if whole else w.lower(w.mul(w.end, strip), row)
+    with w.when(operands.elsewhere(w)):
+        if whole:
+            operands.fill(w, 0, prod(w.shapes[result]))
+        else:
+            with w.loop(0, prod(w.shapes[result]) // row) as k:
+                operands.fill(w, w.add(w.mul(k, row), begin), w.add(w.mul(k, row), end))
     kind = "sum" if w.params["accumulate"] else None
     own = strides[len(indexed.outer) :]
     flat = own == contiguous(indexed.inner)

@@ -68,14 +68,11 @@ class Writer(Code):
         return self.function
 
     def number(self, value: Any, type_: ir.Type) -> ir.Value:
-        """A parameter as an LLVM value: a Python number, or an entry of the numbers' vector."""
-        if isinstance(value, tuple):
-            place = self.builder.gep(self._numbers, [i64(value[1])], source_etype=DOUBLE)
-            found = self.builder.load(place, typ=DOUBLE)
-            if isinstance(type_, ir.IntType):
-                return self.builder.fptosi(found, type_)
-            return found if type_ == DOUBLE else self.builder.fptrunc(found, type_)
-        return full(type_, value)
+        """A real parameter as an LLVM value: a constant, or an entry of the numbers' vector."""
+        if not isinstance(value, tuple):
+            return full(type_, value)
+        found = self.read(self._numbers, value[1], DOUBLE)
+        return found if type_ == DOUBLE else self.builder.fptrunc(found, type_)
 
     # --- memory ----------------------------------------------------------------------------
 
