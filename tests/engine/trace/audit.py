@@ -283,7 +283,8 @@ class Audit:
                 found = rule(*operands, **params)
             if outermost:
                 for array in found if type(found) is tuple else (found,):
-                    self._number(array)
+                    if isinstance(array, np.ndarray):  # a number is wrapped when a tensor is made
+                        self._number(array)
             return found
 
         return run
