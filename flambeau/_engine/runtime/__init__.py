@@ -1,5 +1,14 @@
 """Compiled programs at run time: native code, buffers, threads, and the cache on disk.
 
+    program     a plan that runs as one native call; callbacks: what it leaves to Python
+    frames      what a run works on; layout: its words, which native code reads
+    executor    the native code that all programs share: it runs the steps, and the workers
+    threads     the thread pool
+    kernels     each kernel's code, compiled once; native: LLVM; cache: object code on disk
+    hazards     what has to be saved so that a run that fails leaves no trace
+    objects     what native code may read of Python's objects by itself
+    statistics  what steps are, and how long they take; checked: programs for debugging
+
 This module imports without llvmlite; `compile_graph` needs it, see `available`.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -65,9 +66,17 @@ def view(
     """An array over memory that it does not keep alive; `strides` are in elements."""
     if 0 in shape:
         return np.empty(shape, dtype)
-    size = dtype.itemsize
-    ends = [size * stride * (length - 1) for stride, length in zip(strides, shape)]
+    memory, low, steps = _extent(shape, dtype.itemsize, strides)
+    return np.ndarray(shape, dtype, memory.from_address(address + low), -low, steps)
+
+
+@lru_cache(4096)
+def _extent(
+    shape: tuple[int, ...], size: int, strides: tuple[int, ...]
+) -> tuple[type[ctypes.Array], int, tuple[int, ...]]:
+    """The ctypes array that covers a view, the byte it begins at, and the strides in bytes."""
+    steps = tuple(size * stride for stride in strides)
+    ends = [step * (length - 1) for step, length in zip(steps, shape)]
     low = sum(end for end in ends if end < 0)
     high = sum(end for end in ends if end > 0)
-    memory = (ctypes.c_char * (high - low + size)).from_address(address + low)
-    return np.ndarray(shape, dtype, memory, -low, tuple(size * stride for stride in strides))
+    return ctypes.c_char * (high - low + size), low, steps

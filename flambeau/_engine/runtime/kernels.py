@@ -60,12 +60,15 @@ def load(kernels: Iterable[Kernel]) -> list[Native]:
 
     Raises:
         NotImplementedError: an emitter does not know a kernel's instructions.
+        TypeError: a kernel holds something that does not hash.
     """
     host = detect()
     natives = []
     with LOCK:
         for kernel in kernels:
-            # by text: numbers that compare equal are not always the same (0.0 and -0.0)
+            # by text: numbers that compare equal are not always the same (0.0 and -0.0);
+            # but what does not hash, as arrays do not, may not be told apart by its text
+            hash(kernel)
             text = repr(kernel)
             native = _loaded.get(text)
             if native is None:

@@ -219,6 +219,11 @@ def test_kernels_that_differ_in_the_sign_of_zero_are_two(x, emitter):
     assert np.signbit(plus.run([x])[0]).sum() + np.signbit(minus.run([x])[0]).sum() == x.size
 
 
+def test_kernels_hold_no_arrays():
+    with pytest.raises(TypeError, match="unhashable"):
+        Program(chain(SHAPE, scale(SHAPE, factor=2.0, table=np.zeros(5000))))
+
+
 def test_code_goes_when_the_last_program_does(x):
     program = Program(chain(SHAPE, scale(SHAPE, factor=7.0)))
     other = Program(chain(SHAPE, scale(SHAPE, factor=7.0)))
