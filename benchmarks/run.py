@@ -98,7 +98,9 @@ class Table:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", help="cases whose name contains one of: a,b,c")
-    parser.add_argument("--rivals", default=",".join(NAMES), help=",".join(NAMES))
+    parser.add_argument(
+        "--rivals", default=",".join(NAMES), help=f"{','.join(NAMES)}; eager: flambeau's own"
+    )
     parser.add_argument("--threads", default="1,0", help="a table each; 0: the default (1,0)")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--budget", type=float, default=0.15, help="seconds a turn (0.15)")

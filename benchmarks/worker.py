@@ -30,6 +30,14 @@ def _flambeau(threads: int) -> tuple[str, Callable[[Any], Run]]:
     return flambeau.__version__, lambda case: case.torch(flambeau, _same)
 
 
+def _eager(threads: int) -> tuple[str, Callable[[Any], Run]]:
+    found = _flambeau(threads)
+    import flambeau
+
+    flambeau.jit.set_mode("off")
+    return found
+
+
 def _torch(threads: int) -> tuple[str, Callable[[Any], Run]]:
     import torch
 
@@ -53,7 +61,9 @@ def _jax(threads: int) -> tuple[str, Callable[[Any], Run]]:
     return jax.__version__, lambda case: case.jax()
 
 
-RIVALS = {"flambeau": _flambeau, "torch": _torch, "compile": _compile, "jax": _jax}
+RIVALS = {
+    "flambeau": _flambeau, "eager": _eager, "torch": _torch, "compile": _compile, "jax": _jax,
+}  # fmt: skip
 
 
 class Worker:
