@@ -14,6 +14,7 @@ from .flow import Flow, count
 from .fuse import HEAVY, LARGE, LOOP, Cluster, Fusion, domain_of
 
 CHEAP = 3  # operations that are repeated rather than stored
+LONGEST = 12  # operations that are repeated at most, those that only the reader wants among them
 
 
 class Demand:
@@ -246,23 +247,47 @@ class Demand:
         return True
 
     def _repeatable(self, base: Value, cluster: Cluster) -> bool:
-        """Whether a value of another cluster takes a few operations on what lies in memory."""
-        left = CHEAP
+        """Whether a value of another cluster can be computed from what lies in memory: in a few
+        operations, those aside that nobody else wants."""
+        left, most = CHEAP, LONGEST
         stack = [base]
         leaves = set()
+        seen: set[Value] = set()
+        private: set[Value] = set()
         while stack:
             value = stack.pop()
+            if value in seen:
+                continue
+            seen.add(value)
             if value in self.in_memory:
                 leaves.add(value)
                 continue
             if not self.flow.is_element(value):
                 return False
             node = self.flow.maker[value][0]
-            left -= 1
-            if left < 0 or node.name in EXPENSIVE:
+            most -= 1
+            if self._only_for(value, cluster, private):
+                private.add(value)
+            else:
+                left -= 1
+                if node.name in EXPENSIVE:
+                    return False
+            if left < 0 or most < 0:
                 return False
             stack.extend(self._operands(value))
         return len(leaves) <= 2 and all(self._earlier(leaf, cluster) for leaf in leaves)
+
+    def _only_for(self, value: Value, cluster: Cluster, private: set[Value]) -> bool:
+        """Whether all that read a value are in the cluster, or repeated there."""
+        for user in self.flow.users.get(value, ()):
+            if not user.outputs:
+                return False
+            read = user.outputs[0]
+            if read in private or self.fusion.home_of(read) is cluster:
+                continue
+            if read not in self.inlined[cluster]:
+                return False
+        return True
 
     def _earlier(self, leaf: Value, cluster: Cluster) -> bool:
         home = self.fusion.home_of(leaf)

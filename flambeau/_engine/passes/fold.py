@@ -7,6 +7,7 @@ primitive gives. So x * 1 is x; but x + 0 is not, which is 0 for x = -0.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,22 +16,39 @@ import numpy as np
 from ..eager.precision import is_half
 from ..eager.quiet import SETTING, enter, leave
 from ..graph.interpreter import run_rule
-from ..graph.ir import Graph, Node, Number, Value
+from ..graph.ir import Graph, Node, Number, Value, values_of
 from ..prims import PRIMITIVES
 from .building import Builder, renamed, with_nodes
 
 
 class _Known:
-    """What rules ask: who made a value."""
+    """What rules ask: who made a value.
 
-    def __init__(self, builder: Builder):
+    Attributes:
+        uses: how often each value is read, by results too.
+    """
+
+    def __init__(self, builder: Builder, graph: Graph):
         self.builder = builder
         self.makers: dict[Value, Node] = {}
+        self.uses = Counter(v for node in graph.nodes for v in values_of(node.inputs))
+        self.uses.update(graph.results())
 
     def made_by(self, x: Any, name: str) -> Node | None:
         """The node of this name that made a value."""
         node = self.makers.get(x) if isinstance(x, Value) else None
         return node if node is not None and node.name == name else None
+
+    def permuted(self, x: Value, dims: tuple[int, ...]) -> Value:
+        """`x` with its dimensions in another order, two orders made one."""
+        before = self.made_by(x, "permute")
+        if before is None:
+            return self.builder.permute(x, dims)
+        both = tuple(before.params["dims"][d] for d in dims)
+        origin = before.inputs[0]
+        if all(d == place for place, d in enumerate(both)):
+            return origin
+        return self.builder.permute(origin, both)
 
     def uniform(self, x: Any) -> Any:
         """The Python number that a value is full of; None for others."""
@@ -46,7 +64,7 @@ Rule = Callable[[_Known, Node], Value | None]
 def fold(graph: Graph) -> Graph:
     """The graph after every rule of this file, operands first."""
     builder = Builder()
-    known = _Known(builder)
+    known = _Known(builder, graph)
     by: dict[Value, Value] = {}
     for node in graph.nodes:
         node = renamed(node, by)
@@ -135,14 +153,24 @@ def _permute(known: _Known, node: Node) -> Value | None:
     a, dims = node.inputs[0], node.params["dims"]
     if all(d == place for place, d in enumerate(dims)):
         return a
-    found = _uniform_view(known, node)
+    found = _uniform_view(known, node) or _turned_product(known, a, dims)
     before = known.made_by(a, "permute")
     if found is not None or before is None:
         return found
-    both = tuple(before.params["dims"][d] for d in dims)
-    if all(d == place for place, d in enumerate(both)):
-        return before.inputs[0]
-    return known.builder.permute(before.inputs[0], both)
+    return known.permuted(a, dims)
+
+
+def _turned_product(known: _Known, a: Value, dims: tuple[int, ...]) -> Value | None:
+    """The transpose of a product that nobody else reads is the other transposes' product."""
+    product = known.made_by(a, "matmul")
+    rank = len(dims)
+    swapped = (*range(rank - 2), rank - 1, rank - 2)
+    if product is None or dims != swapped or known.uses[a] != 1:
+        return None
+    if any(len(x.shape) != rank for x in product.inputs):
+        return None
+    first, second = (known.permuted(x, swapped) for x in product.inputs)
+    return known.builder.call("matmul", second, first)
 
 
 def _expand(known: _Known, node: Node) -> Value | None:

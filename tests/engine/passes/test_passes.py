@@ -260,3 +260,17 @@ def test_passes_keep_what_is_computed(program):
 
 def test_the_pipeline_is_documented():
     assert all(run.__module__.startswith("flambeau._engine.passes") for run in PIPELINE)
+
+
+def test_transposed_products():
+    m = Making()
+    a, b = m.input(array(2, 3)), m.input(array(4, 3))
+    product = m.call("matmul", a, m.call("permute", b, dims=(1, 0)))
+    graph = m.graph([m.call("permute", product, dims=(1, 0))])
+    assert body(dce(fold(graph))) == [
+        "%2: float32[3, 2] = permute(%0, dims=(1, 0))",
+        "%3: float32[4, 2] = matmul(%1, %2)",
+        "return %3",
+    ]
+    both = m.graph([product, m.call("permute", product, dims=(1, 0))])
+    assert len(dce(fold(both)).nodes) == 3  # once is enough
