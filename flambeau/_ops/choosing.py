@@ -13,7 +13,7 @@ from .._engine.base import dtypes
 from .._engine.base.shapes import broadcast
 from . import shaping, splitting
 from .checks import check_positions
-from .declare import method, op
+from .declare import event, method, op
 from .promote import as_dtype, common_dtype, dtype_of, number_tensor, to_common
 
 __all__ = [
@@ -120,6 +120,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 
 @method()
+@event("masked_fill_")
 def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Write one value where the mask, which broadcasts to the tensor, is True."""
     check_writable(self)

@@ -23,7 +23,7 @@ def __setitem__(self: Tensor, index: Any, value: Any) -> None:
 
 @method()
 def __iter__(self: Tensor) -> Any:
-    if self._array.ndim == 0:
+    if self.dim() == 0:  # type: ignore[attr-defined]
         raise TypeError("iteration over a 0-d tensor")
     return iter(self.unbind(0))  # type: ignore[attr-defined]
 

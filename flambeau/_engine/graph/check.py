@@ -77,9 +77,7 @@ def _check_rule(node: Node, line: str, names: Names) -> None:
     for value, aval in zip(node.outputs, expected, strict=True):
         if tuple(aval.shape) != value.shape or aval.dtype != value.dtype:
             shape = ", ".join(map(str, aval.shape))
-            raise IllegalGraph(
-                f"{names[value]} should be {aval.dtype.name}[{shape}]: {line}"
-            )
+            raise IllegalGraph(f"{names[value]} should be {aval.dtype.name}[{shape}]: {line}")
 
 
 def _same(value: Value, other: Value, line: str, names: Names) -> None:

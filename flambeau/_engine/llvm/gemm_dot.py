@@ -7,11 +7,12 @@ by the tree of shuffles that transposes a square of vectors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import llvmlite.ir as ir
 
 from ..loops.kernel import Gemm
+from .conversion import convert
 from .gemm_code import (
     Values,
     at,
@@ -100,7 +101,10 @@ class DotProduct:
 
         self._tiles(builder, tiling.columns.sizes(), columns, column_tile)
 
-    def _tiles(self, builder, sizes, bounds, body) -> None:
+    def _tiles(
+        self, builder: ir.IRBuilder, sizes: list[tuple[int, int]],
+        bounds: tuple[ir.Value, ir.Value], body: Callable[[ir.Value, int], None],
+    ) -> None:  # fmt: skip
         """body(first element, size) for the tiles in bounds, which are numbered on."""
         done = 0
         for size, count in sizes:
@@ -180,16 +184,16 @@ class DotProduct:
         kernel, dtype = self.kernel, self.kernel.dtype
         height, width = shape
         v = Vectors(builder, self.lanes, self.host)
-        base_a, base_b = at(builder, a, start, dtype), at(builder, b, start, dtype)
 
-        def load(base: ir.Value, index: int, stride: int) -> ir.Value:
-            place = at(builder, base, index * stride + offset, dtype)
-            return _load_first(v, place, dtype, count)
+        def load(base: ir.Value, index: int, stride: int, source: str) -> ir.Value:
+            place = at(builder, at(builder, base, start, source), index * stride + offset, source)
+            return convert(v, _load_first(v, place, source, count), source, dtype)
 
-        rows = [load(base_a, row, kernel.a.strides[-2]) for row in range(height)]
+        down, across = kernel.a.strides[-2], kernel.b.strides[-1]
+        rows = [load(a, row, down, kernel.a.dtype) for row in range(height)]
         out = list(sums)
         for column in range(width):
-            value = load(base_b, column, kernel.b.strides[-1])
+            value = load(b, column, across, kernel.b.dtype)
             for row in range(height):
                 place = row * width + column
                 out[place] = v.fma(rows[row], value, out[place], dtype)

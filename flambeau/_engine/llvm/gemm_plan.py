@@ -271,10 +271,9 @@ def plan(kernel: Gemm, host: Host) -> Tiling | DotTiling:
 def _plan_dot(kernel: Gemm, host: Host) -> tuple[float, DotTiling] | None:
     """The best cut into dot products, and about how many cycles it takes; None if k is not
     contiguous."""
-    a, b, dtype = kernel.a, kernel.b, kernel.dtype
-    if (a.strides[-1], b.strides[-2], a.dtype, b.dtype) != (1, 1, dtype, dtype) or not kernel.k:
+    if (kernel.a.strides[-1], kernel.b.strides[-2]) != (1, 1) or not kernel.k:
         return None
-    lanes = host.lanes(itemsize(dtype))
+    lanes = host.lanes(itemsize(kernel.dtype))
     steps = -(-kernel.k // lanes)
     best: tuple[float, Split, Split] = (float("inf"), Split(1, 1), Split(1, 1))
     for height in range(1, min(kernel.m, MOST_ROWS) + 1):
@@ -360,10 +359,11 @@ def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
 def _parts(
     kernel: Gemm, tiles: tuple[int, int], fitting: int, wanted: int, blocks: int
 ) -> tuple[Split, Split]:
-    # columns first: B's panels are then packed once; a task's panels fill half of the L2 cache
-    # at most. With several blocks of k each part of the rows packs its own B.
+    # columns first: B's panels are then packed once, whichever threads the tasks go to; a task's
+    # panels fill half of the L2 cache at most. With several blocks of k each part of the rows
+    # packs its own B.
     rows, panels = tiles
-    columns = min(panels, max(-(-panels // fitting), min(wanted, -(-panels // 2))))
+    columns = min(panels, max(-(-panels // fitting), wanted))
     parts = -(-wanted // columns)
     if blocks > 1:
         parts = min(parts, max(1, kernel.m // 256))

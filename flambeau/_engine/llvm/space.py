@@ -220,7 +220,7 @@ def _width(kernel: Loop, host: Host, across: bool, vectors: int) -> int:
     if across and any(stage.reductions for stage in kernel.stages):
         width *= 2
     if host.registers < 32:
-        width = min(width, 4 if across else 2)
+        width = min(width, 8 if across else 2)
     while width > 1 and vectors < 4 * width and vectors % width:
         width //= 2
     return width

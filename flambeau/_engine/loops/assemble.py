@@ -10,7 +10,8 @@ import numpy as np
 
 from ..base.shapes import contiguous_strides
 from ..eager import RULES
-from ..graph.ir import Node, Value
+from ..graph.ir import REGION_WRITE, Node, Value
+from ..passes.decompose import region_of
 from .body import Place
 from .capabilities import Capabilities
 from .classify import CALL, JOIN, PRODUCT
@@ -80,7 +81,10 @@ class Assembly:
                 self.late.add(value)
         for cluster in reversed(self.schedule.order):
             if cluster.kind == JOIN:
-                self.joins[cluster] = self._join(cluster)
+                try:
+                    self.joins[cluster] = self._join(cluster)
+                except Misfit as misfit:
+                    self.misfits.append(misfit)
         for cluster in self.schedule.order:
             for value in self.demand.reads[cluster]:
                 if value in self.flow.constants and value not in self.places:
@@ -106,28 +110,53 @@ class Assembly:
         if out not in self.places:
             self._own_place(out, ARENA)
         whole = self.places[out]
+        if node.name == REGION_WRITE:
+            base = node.inputs[0]
+            if self.places.get(base, whole).buffer == whole.buffer and base in self.places:
+                self._joined.add((out, 0))  # an input that is updated in place
+            return [whole, self._region(whole, out, node)]
+        regions = self._side_by_side(node, whole)
+        for number, (piece, region) in enumerate(zip(node.inputs, regions, strict=True)):
+            base, path = self.flow.path(piece)
+            home = self.fusion.home_of(base)
+            if home is None or home.kind == CALL or base in self.places or base in self.barred:
+                continue
+            inside = place_within(region, piece, base, path)
+            if inside is not None:
+                # a buffer of its own, for nothing else has its elements
+                offset, strides = inside
+                solid = strides == contiguous_strides(base.shape)
+                self.places[base] = Place(self._part(whole.buffer), offset, strides, solid)
+                self._joined.add((out, number))
+        return regions
+
+    def _side_by_side(self, node: Node, whole: Place) -> list[Place]:
+        """The regions of a concatenation's operands, or of the only operand of a copy."""
         dim = node.params.get("dim", 0)
         start = 0
         regions = []
-        for number, piece in enumerate(node.inputs):
+        for piece in node.inputs:
             offset = whole.offset
             if piece.shape:
                 offset += start * whole.strides[dim]
                 start += piece.shape[dim]
-            region = Place(whole.buffer, offset, whole.strides, False)
-            regions.append(region)
-            base, path = self.flow.path(piece)
-            home = self.fusion.home_of(base)
-            free = base not in self.places and base not in self.barred and home is not None
-            if free and home.kind != CALL:  # type: ignore[union-attr]
-                inside = place_within(region, piece, base, path)
-                if inside is not None:
-                    # a buffer of its own, for nothing else has its elements
-                    offset, strides = inside
-                    solid = strides == contiguous_strides(base.shape)
-                    self.places[base] = Place(self._part(whole.buffer), offset, strides, solid)
-                    self._joined.add((out, number))
+            regions.append(Place(whole.buffer, offset, whole.strides, False))
         return regions
+
+    def _region(self, whole: Place, out: Value, node: Node) -> Place:
+        """Where in a value's memory view steps lead."""
+        size = out.dtype.itemsize
+        origin = np.zeros(1, out.dtype)
+        shell = np.lib.stride_tricks.as_strided(
+            origin, out.shape, [s * size for s in whole.strides]
+        )
+        try:
+            part = region_of(shell, node.params["steps"])
+        except ValueError:  # a reshape that this memory does not allow
+            raise Misfit(node, None) from None
+        offset = (_address(part) - _address(origin)) // size
+        strides = tuple(s // size for s in part.strides)
+        return Place(whole.buffer, whole.offset + offset, strides, False)
 
     def _part(self, buffer: int) -> int:
         """Another name of a buffer."""
@@ -160,6 +189,8 @@ class Assembly:
 
     def plan(self) -> Plan | None:
         """The plan; None where nodes or updates have to be treated in another way first."""
+        if self.misfits:
+            return None
         for cluster in self.schedule.order:
             try:
                 self._step(cluster)
@@ -301,6 +332,10 @@ class Assembly:
         )
         used = [w[0] for w in (*where, *results) if w is not None]
         self._add(Callback(node, operands, found, node.event), used)
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
 
 
 _NUMPY = {"bfloat16": "uint16"}

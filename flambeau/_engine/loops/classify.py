@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..eager.precision import is_half
-from ..graph.ir import Node, Number, Value
+from ..graph.ir import REGION_WRITE, Node, Number, Value
 from ..prims import PRIMITIVES
 from .capabilities import Capabilities
 from .indexing import VIEWS
@@ -47,7 +47,7 @@ def classify(node: Node, capabilities: Capabilities) -> str:
         return VIEW
     if not all(value.dtype.name in _LOOP_DTYPES for value in values):
         return CALL
-    if name == "cat":
+    if name == "cat" or (name == REGION_WRITE and _fits_region(node)):
         return JOIN
     if name in SOURCES or name in COPIES:
         return ELEMENT if _plain_params(node) or name == "full" else CALL
@@ -60,6 +60,14 @@ def classify(node: Node, capabilities: Capabilities) -> str:
     if primitive is None or not primitive.elementwise or node.params.keys() - {"dtype"}:
         return CALL
     return ELEMENT if _has_code(node, capabilities) else CALL
+
+
+def _fits_region(node: Node) -> bool:
+    """Whether a region's new content has its very shape and dtype, and its views are reshapeable."""
+    base, value = node.inputs
+    if not isinstance(value, Value) or value.dtype != base.dtype:
+        return False
+    return all(name in VIEWS for name, _, _ in node.params["steps"])
 
 
 def _plain_params(node: Node) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..graph.ir import Graph, Node, Output, Value
+from ..graph.ir import REGION_WRITE, Graph, Node, Output, Value
 from .capabilities import Capabilities
 from .classify import CALL, JOIN, VIEW, classify
 
@@ -19,19 +19,20 @@ def normalised(graph: Graph, capabilities: Capabilities) -> Graph:
     taken: set[Value] = set()
     nodes = list(graph.nodes)
 
-    def own(value: Value, update: bool) -> Value:
+    def own(value: Value, target: Value | None) -> Value:
         node = maker.get(value)
         if node is not None and value not in taken:
             kind = classify(node, capabilities)
-            if kind != VIEW and not (update and kind in (JOIN, CALL)):
+            in_place = node.name == REGION_WRITE and node.inputs[0] is target
+            if kind != VIEW and (target is None or in_place or kind not in (JOIN, CALL)):
                 taken.add(value)
                 return value
         made, out = copy_of(value)
         nodes.append(made)
         return out
 
-    outputs = tuple(Output(own(o.value, False), o.static) for o in graph.outputs)
-    updates = tuple((target, own(value, True)) for target, value in graph.updates)
+    outputs = tuple(Output(own(o.value, None), o.static) for o in graph.outputs)
+    updates = tuple((target, own(value, target)) for target, value in graph.updates)
     return replace(graph, nodes=tuple(nodes), outputs=outputs, updates=updates)
 
 

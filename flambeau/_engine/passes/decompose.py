@@ -7,10 +7,14 @@ surrounds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..graph.ir import Graph, Node, Operand, Value
+import numpy as np
+
+from ..base.shapes import contiguous_strides
+from ..eager import RULES
+from ..graph.ir import REGION_WRITE, Graph, Node, Operand, Value
 from .building import INT64, Builder, renamed, with_nodes
 
 Rule = Callable[[Builder, Node], tuple[Value, ...]]
@@ -117,6 +121,37 @@ def _nll_loss_grad(b: Builder, node: Node) -> tuple[Value, ...]:
     return (b.call("where", hit, each, 0),)
 
 
+# --- writes to parts of a value ------------------------------------------------------------------
+
+
+def region_of(array: np.ndarray, steps: Sequence[tuple[str, dict, int | None]]) -> np.ndarray:
+    """The part of an array that view steps lead to."""
+    for name, params, number in steps:
+        made = RULES[name](array, **params)
+        array = made if number is None else made[number]
+    return array
+
+
+def _region_write(b: Builder, node: Node) -> tuple[Value, ...]:
+    """What is written gets the region's shape and dtype: then the write is a copy."""
+    base, value = node.inputs
+    shape = region_of(_shell(base), node.params["steps"]).shape
+    if not isinstance(value, Value):
+        value = b.full(shape, value, base.dtype)
+    value = b.convert(value, base.dtype)
+    if value.shape != shape:
+        value = b.add("expand", (value,), {"shape": shape}, shape, base.dtype)
+    if value is node.inputs[1]:
+        return ()
+    return (b.add(REGION_WRITE, (base, value), node.params, base.shape, base.dtype),)
+
+
+def _shell(value: Value) -> np.ndarray:
+    """An array of a value's shape and dtype that takes no memory; for its strides only."""
+    strides = [s * value.dtype.itemsize for s in contiguous_strides(value.shape)]
+    return np.lib.stride_tricks.as_strided(np.zeros(1, value.dtype), value.shape, strides)
+
+
 # --- recurrent cells -----------------------------------------------------------------------------
 
 
@@ -199,6 +234,7 @@ def _gru_gates_grad(b: Builder, node: Node) -> tuple[Value, ...]:
 
 _RULES: dict[str, Rule] = {
     "softmax": _softmax, "log_softmax": _log_softmax, "standardize": _standardize,
+    REGION_WRITE: _region_write,
     "nll_loss": _nll_loss, "nll_loss_grad": _nll_loss_grad, "lstm_gates": _lstm_gates,
     "lstm_gates_grad": _lstm_gates_grad, "gru_gates": _gru_gates,
     "gru_gates_grad": _gru_gates_grad,

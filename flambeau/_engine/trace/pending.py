@@ -8,6 +8,7 @@ tell that it was ever anything else.
 
 from __future__ import annotations
 
+import functools
 from math import prod
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 from ..autograd.tensor import Tensor, wrap
 from ..base import dtypes
 from ..base.devices import CPU
+from ..base.shapes import contiguous_strides, wrap_dim
 
 
 class Meta(NamedTuple):
@@ -73,16 +75,68 @@ def _answered(answer: Any, name: str) -> Any:
 
 
 def _called(answer: Any, name: str) -> Any:
-    """The same for a method without arguments."""
+    """The same for a method; an answer of NotImplemented settles too."""
     settled = getattr(Tensor, name)
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         meta = self.__dict__.get("_meta")
-        if meta is None or args or kwargs:
-            return settled(self, *args, **kwargs)
-        return answer(meta)
+        found = NotImplemented if meta is None or kwargs else answer(meta, *args)
+        return settled(self, *args, **kwargs) if found is NotImplemented else found
 
+    call.__doc__ = settled.__doc__
     return call
+
+
+def _size(meta: Meta, dim: int | None = None) -> Any:
+    if dim is None:
+        return _size_class()(meta.shape)
+    return meta.shape[wrap_dim(dim, len(meta.shape))] if meta.shape else NotImplemented
+
+
+def _stride(meta: Meta, dim: int | None = None) -> Any:
+    if not meta.contiguous:
+        return NotImplemented
+    strides = contiguous_strides(meta.shape)
+    return strides if dim is None else strides[wrap_dim(dim, len(strides))]
+
+
+def _is_contiguous(meta: Meta, *order: Any) -> Any:
+    return NotImplemented if order else meta.contiguous
+
+
+def _length(meta: Meta) -> Any:
+    return meta.shape[0] if meta.shape else NotImplemented
+
+
+@functools.cache
+def _size_class() -> Any:
+    return type(wrap(np.empty(0)).shape)  # type: ignore[attr-defined]
+
+
+def _dtype_says(name: str) -> Any:
+    return lambda meta: getattr(dtypes.from_numpy(meta.dtype), name)
+
+
+_ANSWERED_PROPERTIES: dict[str, Any] = {
+    "shape": lambda meta: _size_class()(meta.shape),
+    "ndim": lambda meta: len(meta.shape),
+    "dtype": lambda meta: dtypes.from_numpy(meta.dtype),
+    "itemsize": lambda meta: meta.dtype.itemsize,
+    "nbytes": lambda meta: prod(meta.shape) * meta.dtype.itemsize,
+    "requires_grad": lambda meta: meta.requires_grad,
+    "is_leaf": lambda meta: meta.leaf,
+}
+_ANSWERED_METHODS: dict[str, Any] = {
+    "size": _size,
+    "stride": _stride,
+    "is_contiguous": _is_contiguous,
+    "__len__": _length,
+    **dict.fromkeys(("dim", "ndimension"), lambda meta: len(meta.shape)),
+    **dict.fromkeys(("numel", "nelement"), lambda meta: prod(meta.shape)),
+    "element_size": lambda meta: meta.dtype.itemsize,
+    **{name: _dtype_says(name) for name in ("is_floating_point", "is_complex", "is_signed")},
+    "is_inference": lambda meta: meta.inference,
+}
 
 
 def _settled_first(name: str) -> Any:
@@ -120,24 +174,9 @@ def masked_class(cls: type) -> type:
 
 
 def _make(cls: type) -> type:
-    Size = type(wrap(np.empty(0)).shape)  # the face's own class
     namespace: dict[str, Any] = {name: _intercepted(name) for name in _MASKED_NAMES}
-    answers = {
-        "shape": lambda meta: Size(meta.shape),
-        "ndim": lambda meta: len(meta.shape),
-        "dtype": lambda meta: dtypes.from_numpy(meta.dtype),
-        "requires_grad": lambda meta: meta.requires_grad,
-        "is_leaf": lambda meta: meta.leaf,
-    }
-    methods = {
-        "size": lambda meta: Size(meta.shape),
-        "dim": lambda meta: len(meta.shape),
-        "numel": lambda meta: prod(meta.shape),
-        "is_floating_point": lambda meta: dtypes.from_numpy(meta.dtype).is_floating_point,
-        "is_contiguous": lambda meta: meta.contiguous,
-    }
-    namespace |= {name: _answered(answer, name) for name, answer in answers.items()}
-    namespace |= {name: _called(answer, name) for name, answer in methods.items()}
+    namespace |= {name: _answered(a, name) for name, a in _ANSWERED_PROPERTIES.items()}
+    namespace |= {name: _called(a, name) for name, a in _ANSWERED_METHODS.items()}
     for name in _BY_CLASS:
         if hasattr(cls, name):
             namespace[name] = _settled_first(name)

@@ -10,6 +10,8 @@ fits, moves the run's cursor and makes the pending tensors.
 
 from __future__ import annotations
 
+import functools
+from types import CodeType
 from typing import Any
 
 from ..autograd.mode import mode
@@ -27,6 +29,7 @@ class _Writer:
     def __init__(self, node: Any):
         self.node = node
         self.lines: list[str] = []
+        self.made: dict[int, str] = {}  # new results' variables
         self.scope: dict[str, Any] = {
             "MISS": MISS, "Tensor": Tensor, "mode": mode, "new": new, "node": node, "same": same,
             "state": state, "Masked": masked_class(Tensor),
@@ -48,9 +51,9 @@ class _Writer:
         """Lines that give up unless the expression `text` fits."""
         kind = type(pattern)
         if kind is Result:
-            self.miss_if(f"slots[{pattern.slot}] is not {text}")
+            self.miss_if(f"{self.tensor(pattern)} is not {text}")
         elif kind is Input and not pattern.new:
-            self.miss_if(f"inputs[{pattern.number}] is not {text}")
+            self.miss_if(f"{self.tensor(pattern)} is not {text}")
         elif kind is Input:
             self.lines.append(f"    x = {text}")
             self.bind(pattern.number)
@@ -120,28 +123,28 @@ class _Writer:
 
     def tensor(self, pattern: Any) -> str:
         """The expression for a tensor of the segment."""
+        # numbers are names too, so that events of one kind share their code
         if isinstance(pattern, Result):
-            return f"slots[{pattern.slot}]"
-        return f"inputs[{pattern.number}]"
+            return f"slots[{self.name(pattern.slot)}]"
+        return f"inputs[{self.name(pattern.number)}]"
 
     def promise(self, slot: int) -> str:
         """Lines that make result `slot`; the name of the variable that holds it."""
         meta = self.name(self.node.metas[slot])
+        made = self.made[slot] = f"t{len(self.made)}"
         self.lines += [
-            f"    t{slot} = new(Masked)",
-            f"    frame = t{slot}.__dict__",
+            f"    {made} = new(Masked)",
+            f"    frame = {made}.__dict__",
             "    frame['_run'] = run",
             f"    frame['_meta'] = {meta}",
-            f"    slots.append(t{slot})",
+            f"    slots.append({made})",
         ]
-        return f"t{slot}"
+        return made
 
     def result(self, pattern: Any) -> str:
         """The expression for what the event returns."""
         if isinstance(pattern, Result):
-            if pattern.slot in self.node.metas:
-                return f"t{pattern.slot}"
-            return self.tensor(pattern)
+            return self.made.get(pattern.slot) or self.tensor(pattern)
         if isinstance(pattern, Input):
             return self.tensor(pattern)
         if isinstance(pattern, Sequence):
@@ -174,7 +177,7 @@ class _Writer:
             self.promise(slot)
         for position, change in enumerate(node.gradients):
             if change.slot is not None:
-                self.lines.append(f"    leaf{position}['_grad'] = t{change.slot}")
+                self.lines.append(f"    leaf{position}['_grad'] = {self.made[change.slot]}")
         if node.dirty:
             self.lines.append("    run.mask_dirty(node)")
         if node.step is not None:
@@ -182,8 +185,13 @@ class _Writer:
         if node.descriptor.name == "grad=":
             self.lines.append("    args[0].__dict__['_grad'] = None")
         self.lines.append(f"    return {self.result(node.result)}")
-        exec("\n".join(self.lines), self.scope)  # of this module's own making
+        exec(_code("\n".join(self.lines)), self.scope)  # of this module's own making
         return self.scope["play"]
+
+
+@functools.lru_cache(4096)
+def _code(source: str) -> CodeType:
+    return compile(source, "<guard>", "exec")
 
 
 def play_of(node: Any) -> Any:

@@ -85,6 +85,9 @@ class Tracer:
                         return result
         if descriptor.name in IMMEDIATE and _ready(args):
             return self.eager(descriptor, args, kwargs)
+        if _reads(descriptor, args):
+            _read_all((*args, *kwargs.values()))
+            return self.eager(descriptor, args, kwargs)
         if run is not None:
             self.leave(run, f"{descriptor.name} did not fit")
         if self.recording is not None and not self._repeats(descriptor):
@@ -416,6 +419,24 @@ def _key(descriptor: Any, args: tuple) -> tuple:
             array = x.__dict__.get("_array")
             return descriptor.name, mode.grad, None if array is None else array.shape
     return descriptor.name, mode.grad, None
+
+
+def _reads(descriptor: Any, args: tuple) -> bool:
+    """Whether what an op does depends on elements: its operands are read then, and it runs now."""
+    if getattr(descriptor, "reads_values", False):
+        return True
+    if descriptor.name in ("getitem", "setitem") and len(args) > 1:
+        index = args[1] if type(args[1]) is tuple else (args[1],)
+        return any(isinstance(x, Tensor) and (x.ndim == 0 or x.dtype.name == "bool") for x in index)
+    return False
+
+
+def _read_all(values: Any) -> None:
+    for x in values:
+        if isinstance(x, Tensor):
+            x._array  # noqa: B018: pending ones are computed
+        elif isinstance(x, (tuple, list)):
+            _read_all(x)
 
 
 def _ready(args: tuple) -> bool:

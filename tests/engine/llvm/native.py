@@ -13,11 +13,8 @@ import numpy as np
 
 from flambeau._engine.llvm import loop
 from flambeau._engine.llvm.host import AVX2, SSE2, Host, detect
-from flambeau._engine.llvm.optimize import optimize
 from flambeau._engine.loops.kernel import Access, Instruction, Loop, Stage
-
-binding.initialize_native_target()
-binding.initialize_native_asmprinter()
+from flambeau._engine.runtime.native import Code, compile_text
 
 # every host that this machine can stand in for
 HOSTS = [detect()] + [
@@ -38,8 +35,8 @@ class Native:
         room.emit(module, kernel, "kernel", host)
         self.tasks = room.tasks(kernel, host)
         self.text = str(module)
-        self.engine = _compiled(self.text)
-        self.function = FORM(self.engine.get_function_address("kernel"))
+        self.code = Code(compile_text(self.text, host), ("kernel",))
+        self.function = FORM(self.code["kernel"])
 
     def __call__(self, arrays: Sequence[np.ndarray], numbers: Sequence[float] = ()) -> int:
         pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
@@ -49,21 +46,6 @@ class Native:
             if code:
                 return code
         return 0
-
-
-def _compiled(text: str) -> Any:
-    module = binding.parse_assembly(text)
-    module.verify()
-    target = binding.Target.from_default_triple()
-    machine = target.create_target_machine(
-        cpu=binding.get_host_cpu_name(),
-        features=binding.get_host_cpu_features().flatten(),
-        opt=2,
-    )
-    optimize(module, machine)
-    engine = binding.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    return engine
 
 
 def strides_of(array: np.ndarray) -> tuple[int, ...]:

@@ -241,11 +241,14 @@ def test_k_in_several_blocks(kind):
     check(made, HOSTS[0])
 
 
-def test_short_sides_are_dot_products():
-    made = case(random.Random(2), 1, 100, 500, layouts=("rows", "columns"), kind="bias")
-    assert isinstance(plan(simplify(made.kernel), HOSTS[0]), DotTiling)
+@pytest.mark.parametrize("inputs", [None, *HALF])
+def test_short_sides_are_dot_products(inputs):
     for host in HOSTS:
-        check(case(random.Random(2), 1, 100, 500, layouts=("rows", "columns"), kind="bias"), host)
+        made = case(
+            random.Random(2), 1, 100, 500, layouts=("rows", "columns"), kind="bias", inputs=inputs
+        )
+        assert isinstance(plan(simplify(made.kernel), host), DotTiling)
+        check(made, host)
 
 
 @pytest.mark.parametrize("layouts", [("rows", "rows"), ("rows", "columns"), ("columns", "rows")])

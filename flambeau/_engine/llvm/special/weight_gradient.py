@@ -26,7 +26,6 @@ from .table import register
 from .writer import Writer, contiguous, element_type, itemsize
 
 _MOST_OUTPUTS = 32  # of a task: the more there are, the less the planes' copy weighs
-_L1 = 24 << 10  # bytes that the rows of a tile fill in the first-level cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,8 @@ def _plan(kernel: Special, host: Host) -> Form:
     # sums, a column of gradients, and a vector of a plane have registers
     height = min((host.registers - 1) // (across * taps.large + 1), 8)
     tile = (height + across) * source.plane * size
-    most = max(min(host.l2 // 2 // max(held(rows), 1), _L1 // tile), 1)
+    # longer rows make less of the sums at their ends, shorter ones stay in the caches
+    most = max(min(host.l2 // 2 // max(held(rows), 1), 2 * host.l1 // tile), 1)
     together = max(n for n in range(1, min(most, pieces) + 1) if pieces % n == 0)
     gradients = Source(
         1, result[2:], (1,) * len(found), (0,) * len(found), ((0,) * len(found),), source.extent
