@@ -111,9 +111,8 @@ class Assembly:
             self._own_place(out, ARENA)
         whole = self.places[out]
         if node.name == REGION_WRITE:
-            base = node.inputs[0]
-            if self.places.get(base, whole).buffer == whole.buffer and base in self.places:
-                self._joined.add((out, 0))  # an input that is updated in place
+            if self._base_is_there(node, whole):
+                self._joined.add((out, 0))
             return [whole, self._region(whole, out, node)]
         regions = self._side_by_side(node, whole)
         for number, (piece, region) in enumerate(zip(node.inputs, regions, strict=True)):
@@ -129,6 +128,19 @@ class Assembly:
                 self.places[base] = Place(self._part(whole.buffer), offset, strides, solid)
                 self._joined.add((out, number))
         return regions
+
+    def _base_is_there(self, node: Node, whole: Place) -> bool:
+        """Whether what a region is written into is in the result's memory before: an input that
+        is updated, or a value that nobody else reads."""
+        base = node.inputs[0]
+        if base in self.places:
+            return self.places[base].buffer == whole.buffer
+        home = self.fusion.home_of(base)
+        alone = self.flow.users.get(base) == [node] and base not in self.barred
+        if home is None or home.kind == CALL or not alone:
+            return False
+        self.places[base] = whole
+        return True
 
     def _side_by_side(self, node: Node, whole: Place) -> list[Place]:
         """The regions of a concatenation's operands, or of the only operand of a copy."""
@@ -247,6 +259,8 @@ class Assembly:
             if (node.outputs[0], number) in self._joined:
                 continue
             source = self.places[self.flow.path(piece)[0]]
+            if source.buffer == region.buffer:
+                raise InPlaceClash(region.buffer)
             try:
                 offset, strides = own_strides(self.flow, source, piece)
             except Unmappable:

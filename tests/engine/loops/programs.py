@@ -327,6 +327,18 @@ def _place(m: Making, rng: Any, a: Value, live: list[Value]) -> Any:
     return m.call("unslice", a, shape=tuple(n + 2 for n in a.shape), index=index)
 
 
+def _write(m: Making, rng: Any, a: Value, live: list[Value]) -> Any:
+    if not a.shape:
+        return None
+    place = int(rng.integers(a.shape[0]))
+    steps: list[Any] = [("slice", {"index": (place,)}, None)]
+    if len(a.shape) > 1 and rng.random() < 0.5:
+        steps.append(("expand", {"shape": a.shape[1:]}, None))
+    fits = [v for v in live if v.shape == a.shape[1:]]
+    value = fits[rng.integers(len(fits))] if fits and rng.random() < 0.8 else 2.5
+    return m.call("region_write", a, value, steps=tuple(steps))
+
+
 def _scan(m: Making, rng: Any, a: Value, live: list[Value]) -> Any:
     if not a.shape or a.dtype.kind != "f":
         return None
@@ -348,5 +360,5 @@ def _convert(m: Making, rng: Any, a: Value, live: list[Value]) -> Any:
 STEPS = (
     _unary, _unary, _unary, _binary, _binary, _binary, _binary, _where, _reduce, _reduce, _row,
     _permute, _view, _expand, _slice, _split, _diagonal, _unfold, _flip, _product, _product, _cat,
-    _place, _scan, _source, _convert, _argument,
+    _place, _write, _scan, _source, _convert, _argument,
 )  # fmt: skip

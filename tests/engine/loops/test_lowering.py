@@ -143,6 +143,35 @@ def test_inputs_that_share_memory():
     assert written(plan)[-1] == {INPUT}
 
 
+def row(place):
+    return (("slice", {"index": (place,)}, None),)
+
+
+def test_a_region_is_written_in_place():
+    m = Making()
+    a, b = m.input(floats(4, 6)), m.input(floats(6))
+    new = m.call("region_write", a, m.call("exp", b), steps=row(2))
+    plan = run(m, [m.call("sum", new, dims=(1,), keepdim=False)], [(a, new)])
+    assert not any(s.kernel.inner == (4, 6) for s in plan.steps if isinstance(s.kernel, Loop))
+
+
+def test_a_region_is_written_over_itself():
+    m = Making()
+    a = m.input(floats(4, 6))
+    shifted = m.call("slice", a, index=((0, 3, 1),))
+    steps = (("slice", {"index": ((1, 4, 1),)}, None),)
+    run(m, [], [(a, m.call("region_write", a, shifted, steps=steps))])
+
+
+def test_several_regions_and_a_number():
+    m = Making()
+    a, b = m.input(floats(4, 6)), m.input(floats(6, dtype=F64))
+    first = m.call("region_write", m.call("neg", a), 1, steps=row(0))
+    second = m.call("region_write", first, b, steps=row(1))
+    third = m.call("region_write", second, m.call("slice", second, index=(1,)), steps=row(3))
+    run(m, [third, a], [(a, second)])
+
+
 # --- results -------------------------------------------------------------------------------------
 
 
