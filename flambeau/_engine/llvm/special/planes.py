@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import Any
 
 import llvmlite.ir as ir
 
@@ -277,15 +276,32 @@ def even_lanes(w: Writer, first: ir.Value, second: ir.Value) -> ir.Value:
     return w.builder.shuffle_vector(first, second, mask)
 
 
-def summed(w: Writer, vector: ir.Value) -> ir.Value:
-    """The sum of a vector's lanes, by halves."""
-    b, lanes = w.builder, vector.type.count
-    while lanes > 1:
-        lanes //= 2
-        halves: list[Any] = []
-        for start in (0, lanes):
-            half = list(range(start, start + lanes))
-            mask = ir.Constant(ir.VectorType(I32, lanes), half)
-            halves.append(b.shuffle_vector(vector, vector, mask))
-        vector = b.fadd(*halves)
-    return b.extract_element(vector, I32(0))
+def summed(w: Writer, vectors: Sequence[ir.Value]) -> list[ir.Value]:
+    """The sum of each vector's lanes: by halves, of as many vectors at once as have lanes."""
+    lanes = vectors[0].type.count
+    found: list[ir.Value] = []
+    for start in range(0, len(vectors), lanes):
+        some = list(vectors[start : start + lanes])
+        found += _summed_together(w, some, lanes)
+    return found
+
+
+def _summed_together(w: Writer, vectors: list[ir.Value], block: int) -> list[ir.Value]:
+    """Pairs of vectors become one, with blocks of half the size, each with its own vector's sum."""
+    b, count = w.builder, len(vectors)
+    while block > 1:
+        if len(vectors) % 2 and len(vectors) > 1:
+            vectors.append(vectors[-1])
+        alone = len(vectors) == 1
+        lanes = vectors[0].type.count * (1 if alone else 2)
+        halves = [
+            [k * block + half + x for k in range(lanes // block) for x in range(block // 2)]
+            for half in (0, block // 2)
+        ]
+        masks = [ir.Constant(ir.VectorType(I32, lanes // 2), half) for half in halves]
+        pairs = zip(vectors, vectors) if alone else zip(vectors[::2], vectors[1::2], strict=True)
+        vectors = [b.fadd(*(b.shuffle_vector(x, y, mask) for mask in masks)) for x, y in pairs]
+        block //= 2
+    return [
+        b.extract_element(vector, I32(k)) for vector in vectors for k in range(vector.type.count)
+    ][:count]

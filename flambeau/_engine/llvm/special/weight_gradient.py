@@ -232,8 +232,8 @@ def _tile(
     strides = contiguous(w.shapes[2])
     taps = prod(w.shapes[2][2:])
     start = w.dot((w.add(output, row), channel), strides[:2])
-    for k, kept in enumerate(sums):
-        for slot, (c, tap, _) in zip(kept, columns, strict=True):
+    totals = iter(summed(w, [w.get(slot) for kept in sums for slot in kept]))
+    for k in range(height):
+        for c, tap, _ in columns:
             at = w.add(start, w.add(k * strides[0] + c * taps, tap))
-            total = w.builder.fadd(w.load(2, at), summed(w, w.get(slot)))
-            w.store(2, at, total)
+            w.store(2, at, w.builder.fadd(w.load(2, at), next(totals)))
