@@ -136,7 +136,9 @@ class Assembly:
         if base in self.places:
             return self.places[base].buffer == whole.buffer
         home = self.fusion.home_of(base)
-        alone = self.flow.users.get(base) == [node] and base not in self.barred
+        alone = self.flow.users.get(base) == [node] and base not in self.flow.contents
+        if base in self.barred:
+            return False
         if home is None or home.kind == CALL or not alone:
             return False
         self.places[base] = whole

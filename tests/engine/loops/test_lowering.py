@@ -163,6 +163,13 @@ def test_a_region_is_written_over_itself():
     run(m, [], [(a, m.call("region_write", a, shifted, steps=steps))])
 
 
+def test_a_region_of_what_an_update_holds():
+    m = Making()
+    a = m.input(np.asfortranarray(floats(2, 6)))
+    turned = m.call("flip", m.call("neg", a), dims=(0,))
+    run(m, [m.call("region_write", turned, 2.5, steps=row(1))], [(a, turned)])
+
+
 def test_several_regions_and_a_number():
     m = Making()
     a, b = m.input(floats(4, 6)), m.input(floats(6, dtype=F64))
