@@ -29,6 +29,9 @@ from .segment import MOST_CHILDREN, PATIENCE, READ, STEP, TraceNode, root_node
 LONGEST = 4000  # events of a segment
 MOST_BEGINNINGS = 16  # ways in which segments with the same first op may begin
 MOST_READS = 8  # in a segment, while a backward is still to come
+FREE_RECORDINGS = 8  # then one more for so many events:
+EVENTS_PER_RECORDING = 60
+SHORT, LITTLE = 6, 50_000  # events, and elements, of segments that stay eager
 LOOP = 64  # events after which a segment ends where it repeats itself
 HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
 MISSES = {"auto": 1, "force": 0}  # side exits at a place before the new way is recorded
@@ -55,6 +58,7 @@ class Tracer:
         self.recording: Recording | None = None
         self.fresh_start = True
         self.roots: dict[tuple, TraceNode] = {}
+        self.eager_events = self.recordings = 0
         self.last: TraceNode | None = None  # the root of the segment before this one
         self.heat: dict[tuple, int] = {}
         self.start_key: tuple | None = None
@@ -90,7 +94,7 @@ class Tracer:
             return self.eager(descriptor, args, kwargs)
         if run is not None:
             self.leave(run, f"{descriptor.name} did not fit")
-        if self.recording is not None and not self._repeats(descriptor):
+        if self.recording is not None and not self._repeats(descriptor, args):
             return self.record(descriptor, args, kwargs)
         return self.begin(descriptor, args, kwargs)
 
@@ -98,7 +102,11 @@ class Tracer:
         """An event between segments."""
         key = _key(descriptor, args)
         root = self.roots.get(key)
-        if root is not None and self.rested(root):
+        self.eager_events += 1
+        if root is not None:
+            if root.pause:  # it has missed too often, and is left alone for a while
+                root.pause -= 1
+                return self.eager(descriptor, args, kwargs)
             for child in root.children:
                 if child.descriptor is descriptor and root is not self.last:
                     result = self.start(root, child, args, kwargs)
@@ -109,7 +117,7 @@ class Tracer:
             self.fresh_start, self.since_start, self.start_key = False, 0, key
             heat = self.heat[key] = self.heat.get(key, 0) + 1
             full = root is not None and len(root.children) >= MOST_BEGINNINGS
-            if heat > HOT[self.hub.mode] and not full and not mode.anomaly:
+            if heat > HOT[self.hub.mode] and not full and self.may_record():
                 self.recording = Recording(self, self._root(key), key)
                 return self.record(descriptor, args, kwargs)
         return self.eager(descriptor, args, kwargs)
@@ -131,12 +139,12 @@ class Tracer:
             root.key = key
         return root
 
-    def rested(self, node: TraceNode) -> bool:
-        """Whether a place that missed too often has been left alone for long enough."""
-        if node.pause:
-            node.pause -= 1
+    def may_record(self) -> bool:
+        """Whether one more recording is within what the program's length so far allows."""
+        if mode.anomaly or not self.hub.may_record:
             return False
-        return True
+        allowed = FREE_RECORDINGS + self.eager_events // EVENTS_PER_RECORDING
+        return self.recordings < allowed or self.hub.mode == "force"
 
     def eager(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Do an event now."""
@@ -171,12 +179,12 @@ class Tracer:
                 self.conclude()
         return result
 
-    def _repeats(self, descriptor: Any) -> bool:
+    def _repeats(self, descriptor: Any, args: tuple) -> bool:
         """Whether a long recording has come back to its beginning, and can end there."""
         recording = self.recording
         assert recording is not None
         events = recording.events
-        if len(events) <= LOOP or events[0].descriptor is not descriptor:
+        if len(events) <= LOOP or _key(descriptor, args) != recording.key:
             return False
         if recording.open_tape():
             return False
@@ -196,7 +204,11 @@ class Tracer:
             self.abandon()
             return
         self.recording = None
+        self.recordings += 1
         recording.stop()
+        if self.hub.mode == "auto" and _small(recording):
+            self.heat[recording.key] = -100_000
+            return
         _insert(recording)
         log.recorded(recording)
 
@@ -205,6 +217,7 @@ class Tracer:
         recording = self.recording
         assert recording is not None
         self.recording = None
+        self.recordings += 1
         recording.stop()
         log.abandoned(recording)
         # each failure makes the next try later
@@ -290,7 +303,7 @@ class Tracer:
         if (
             MISSES[self.hub.mode] < cursor.misses <= PATIENCE
             and len(cursor.children) < MOST_CHILDREN
-            and self.hub.may_record
+            and self.may_record()
         ):
             recording = self.recording = Recording(self, root, run.key)
         before = mode.grad
@@ -415,10 +428,11 @@ class Tracer:
 def _key(descriptor: Any, args: tuple) -> tuple:
     """What segments that begin alike have in common."""
     for x in args:
+        if type(x) is list and x:
+            x = x[0]
         if isinstance(x, Tensor):
-            array = x.__dict__.get("_array")
-            return descriptor.name, mode.grad, None if array is None else array.shape
-    return descriptor.name, mode.grad, None
+            return descriptor.name, mode.grad, x.shape, is_masked(x)  # type: ignore[attr-defined]
+    return descriptor.name, mode.grad, None, False
 
 
 def _reads(descriptor: Any, args: tuple) -> bool:
@@ -452,6 +466,13 @@ def _ready(args: tuple) -> bool:
 
 def _name(recording: Recording) -> str:
     return f"{recording.events[0].descriptor.name}..{recording.events[-1].descriptor.name}"
+
+
+def _small(recording: Recording) -> bool:
+    """Whether a segment is too little work for a program to pay."""
+    if len(recording.events) >= SHORT:
+        return False
+    return sum(array.size for array in recording.arrays) < LITTLE
 
 
 def _apart(run: Run, ending: Any) -> bool:
