@@ -101,12 +101,25 @@ class Folding:
 
     def narrowed(self, v: Vectors, parts: Parts, lanes: int) -> tuple[Vectors, Parts]:
         """Lanes folded in halves until `lanes` are left."""
+        if v.lanes == lanes:
+            return v, parts
+        nan, meet = None, self.meet
+        if self.kind in ("amax", "amin") and KINDS[self.dtype].family == "f":
+            # asked once: then the halves can meet in one instruction
+            nan, meet = arithmetic.any_lane(v, v.is_nan(parts[0])), self._meet_numbers
         while v.lanes > lanes:
             half = Vectors(v.builder, v.lanes // 2, v.host)
             low = tuple(_half(half, part, 0) for part in parts)
             high = tuple(_half(half, part, half.lanes) for part in parts)
-            v, parts = half, self.meet(half, low, high)
+            v, parts = half, meet(half, low, high)
+        if nan is not None:
+            parts = (v.builder.select(v.splat(nan), v.constant(self.dtype, np.nan), parts[0]),)
         return v, parts
+
+    def _meet_numbers(self, v: Vectors, a: Parts, b: Parts) -> Parts:
+        sign = ">" if self.kind == "amax" else "<"
+        more = arithmetic.compare(v, self.dtype, sign, a[0], b[0])
+        return (v.builder.select(more, a[0], b[0]),)
 
     def finish(self, v: Vectors, parts: Parts) -> ir.Value:
         """The row value."""
