@@ -14,7 +14,7 @@ from ..graph.ir import REGION_WRITE, Node, Value
 from ..passes.decompose import region_of
 from .body import Place
 from .capabilities import Capabilities
-from .classify import CALL, JOIN, PRODUCT
+from .classify import CALL, JOIN, PRODUCT, name_of
 from .demand import Demand
 from .flow import Flow, Misfit, count
 from .fuse import LOOP, Cluster, Fusion
@@ -273,7 +273,7 @@ class Assembly:
         """A step that copies elements."""
         runs = joined_dims(value.shape, [source.strides, target.strides])
         sizes = tuple(count([value.shape[d] for d in run]) for run in runs)
-        name = value.dtype.name
+        name = name_of(value.dtype)
         access = [
             Access(a, name, tuple(strides[run[-1]] for run in runs))
             for a, strides in enumerate((source.strides, target.strides))

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..eager.precision import EXACT_BESIDE_NUMBERS
 from ..graph.ir import Node, Number, Value
-from .classify import BOOL, computed_in, operand_dtype, weak_number
+from .classify import BOOL, computed_in, name_of, operand_dtype, weak_number
 from .flow import Flow, Misfit, along
 from .indexing import (
     Flat,
@@ -92,7 +92,7 @@ class Writer:
     def load(self, place: Place, value: Value, indices: Map) -> int:
         """An element of memory."""
         at = place.at(indices, len(self.space))
-        return self.put("load", (), value.dtype.name, (place.buffer, at))
+        return self.put("load", (), name_of(value.dtype), (place.buffer, at))
 
     def read(self, value: Value, indices: Map) -> int:
         """A value at these indices, through views; computed where the leaf says so."""
@@ -131,7 +131,7 @@ class Writer:
             return self.read(node.inputs[0], flipped(node, indices))
         operands = self.operands(node, indices)
         result = node.outputs[0].dtype
-        wide = computed_in(result).name
+        wide = name_of(computed_in(result))
         if name == "convert" and self.lines[operands[0]][2] == wide:
             found = operands[0]
         else:
@@ -159,9 +159,9 @@ class Writer:
 
     def rounded(self, number: int, dtype: Any) -> int:
         """The value in the dtype that its node gives."""
-        if self.lines[number][2] == dtype.name:
+        if self.lines[number][2] == name_of(dtype):
             return number
-        return self.put("convert", (number,), dtype.name)
+        return self.put("convert", (number,), name_of(dtype))
 
     def constant(self, x: Any, dtype: str) -> int:
         """A Python number."""
@@ -171,23 +171,23 @@ class Writer:
         exact = name in EXACT_BESIDE_NUMBERS
         wide = computed_in(dtype)
         if not isinstance(x, Number):
-            return self.constant(weak_number(x, dtype, exact), wide.name)
-        found = self.put("number", (), wide.name, x.position)
-        if wide is not dtype and not exact:
-            found = self.widened(self.put("convert", (found,), dtype.name))
+            return self.constant(weak_number(x, dtype, exact), name_of(wide))
+        found = self.put("number", (), name_of(wide), x.position)
+        if wide != dtype and not exact:
+            found = self.widened(self.put("convert", (found,), name_of(dtype)))
         return found
 
     def _uniform(self, x: Any, value: Value) -> int:
         dtype = value.dtype
         if isinstance(x, Number):
-            found = self.put("number", (), computed_in(dtype).name, x.position)
+            found = self.put("number", (), name_of(computed_in(dtype)), x.position)
             return self.rounded(found, dtype)
         exact = dtype.type(x)
         wide = computed_in(dtype)
         python = (
             bool(exact) if dtype == BOOL else int(exact) if dtype.kind in "iu" else float(exact)
         )
-        return self.rounded(self.constant(python, wide.name), dtype)
+        return self.rounded(self.constant(python, name_of(wide)), dtype)
 
     def _arange(self, node: Node, indices: Map) -> int:
         dtype = node.params["dtype"]

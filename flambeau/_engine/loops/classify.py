@@ -6,6 +6,7 @@ dtype of the arrays they meet.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -20,6 +21,8 @@ from .indexing import VIEWS
 VIEW, ELEMENT, REDUCE, PRODUCT, JOIN, CALL = (
     "view", "element", "reduce", "product", "join", "call",
 )  # fmt: skip
+
+name_of = functools.cache(lambda dtype: dtype.name)  # NumPy composes a name at each reading
 
 BOOL = np.dtype(bool)
 FLOAT32 = np.dtype(np.float32)
@@ -45,7 +48,7 @@ def classify(node: Node, capabilities: Capabilities) -> str:
     name = node.name
     if name in VIEWS:
         return VIEW
-    if not all(value.dtype.name in _LOOP_DTYPES for value in values):
+    if not all(name_of(value.dtype) in _LOOP_DTYPES for value in values):
         return CALL
     if name == "cat" or (name == REGION_WRITE and _fits_region(node)):
         return JOIN
@@ -76,7 +79,7 @@ def _plain_params(node: Node) -> bool:
 
 def _is_product(node: Node, values: list[Value]) -> bool:
     dtype = values[0].dtype
-    if dtype.name not in _PRODUCT_DTYPES or any(v.dtype != dtype for v in values):
+    if name_of(dtype) not in _PRODUCT_DTYPES or any(v.dtype != dtype for v in values):
         return False
     return len(node.inputs[0].shape) >= 1
 
@@ -95,12 +98,12 @@ def _has_code(node: Node, capabilities: Capabilities) -> bool:
     expected = node.params.get("dtype", result if result == BOOL else found)
     if result != expected:
         return False
-    wide = computed_in(found).name
+    wide = name_of(computed_in(found))
     count = len(_arithmetic_operands(node))
     asked = ["bool", wide, wide] if node.name == "where" else [wide] * count
     if node.name == "where" and (not isinstance(node.inputs[0], Value) or _not_bool(node)):
         return False
-    return capabilities.elementwise(node.name, asked, computed_in(result).name)
+    return capabilities.elementwise(node.name, asked, name_of(computed_in(result)))
 
 
 def _not_bool(node: Node) -> bool:
@@ -117,6 +120,7 @@ def operand_dtype(node: Node) -> np.dtype:
     return found[0] if found else node.outputs[0].dtype
 
 
+@functools.cache
 def computed_in(dtype: np.dtype) -> np.dtype:
     """Half precision is computed in float32."""
     return FLOAT32 if is_half(dtype) else dtype

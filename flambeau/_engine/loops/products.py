@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..base.shapes import contiguous_strides
 from ..graph.ir import Value
 from .body import Frame, Place, Writer, finish, note_all
-from .classify import computed_in
+from .classify import computed_in, name_of
 from .demand import Demand
 from .flow import Flow, Misfit, Path, along, count, domain_map, with_splits
 from .fuse import Cluster, Fusion
@@ -174,12 +174,12 @@ class ProductKernel:
             s != o for s, o, n in zip(at.steps, own, self.space, strict=True) if n > 1
         ):
             raise AssertionError("an epilogue reads the product elsewhere")
-        found = writer.put("product", (), computed_in(self.product.dtype).name)
+        found = writer.put("product", (), name_of(computed_in(self.product.dtype)))
         bias = self.node.inputs[2] if len(self.node.inputs) > 2 else None
         if bias is not None:
             own_map = broadcast_map(bias.shape, self.product.shape, indices, len(self.space))
             added = writer.widened(writer.read(bias, own_map))
-            found = writer.put("add", (found, added), computed_in(self.product.dtype).name)
+            found = writer.put("add", (found, added), name_of(computed_in(self.product.dtype)))
         return writer.rounded(found, self.product.dtype)
 
     def _runs(self, writer: Writer, stores: list) -> list[list[int]]:
@@ -210,12 +210,12 @@ class ProductKernel:
         note_all(frame, writer)
         body, where = finish(writer, frame)
         first, second = (
-            Access(frame.arguments[f], v.dtype.name, at.steps, at.offset - frame.lowest[f])
+            Access(frame.arguments[f], name_of(v.dtype), at.steps, at.offset - frame.lowest[f])
             for f, at, v in (a, b)
         )
         kernel = Gemm(
-            self.batch, self.m, self.n, self.k, computed_in(self.product.dtype).name,
+            self.batch, self.m, self.n, self.k, name_of(computed_in(self.product.dtype)),
             first, second, body,
-            tuple((frame.access(f, at, v.dtype.name), where[n]) for f, at, v, n in stores),
+            tuple((frame.access(f, at, name_of(v.dtype)), where[n]) for f, at, v, n in stores),
         )  # fmt: skip
         return kernel, {f: (p, frame.lowest[f]) for f, p in frame.arguments.items()}

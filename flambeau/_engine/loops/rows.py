@@ -7,7 +7,7 @@ from typing import Any
 
 from ..graph.ir import Value, values_of
 from .body import Frame, Place, Writer, finish, note_all
-from .classify import BOOL, computed_in
+from .classify import BOOL, computed_in, name_of
 from .demand import Demand
 from .flow import Flow, Misfit, domain_map, with_splits
 from .fuse import Cluster, Fusion
@@ -110,7 +110,7 @@ class RowKernel:
         operand = node.inputs[0]
         self._now = stage
         found = body.widened(body.read(operand, domain_map(operand.shape, self.space)))
-        dtype = computed_in(operand.dtype).name
+        dtype = name_of(computed_in(operand.dtype))
         if node.name in ("any", "all") and operand.dtype != BOOL:
             found = body.put("ne", (found, body.constant(0, dtype)), "bool")
         if node.name in ("any", "all"):
@@ -127,7 +127,7 @@ class RowKernel:
         number = body.read(value, indices)
         place = self.places[value]
         at = place.at(indices, len(self.space))
-        self.stores[stage].append((place.buffer, at, value.dtype.name, number))
+        self.stores[stage].append((place.buffer, at, name_of(value.dtype), number))
 
     def _store_row(self, value: Value) -> None:
         stage = self.stage[value]
@@ -138,7 +138,7 @@ class RowKernel:
         number = self.rows[stage].read(value, indices)
         place = self.places[value]
         at = place.at(indices, len(self.space))
-        self.row_stores[stage].append((place.buffer, at, value.dtype.name, number))
+        self.row_stores[stage].append((place.buffer, at, name_of(value.dtype), number))
 
     def _row_map(self, shape: Sequence[int]) -> Map:
         kept = [d for d, reduced in enumerate(self.reduced) if not reduced]
@@ -183,14 +183,14 @@ class RowKernel:
     def _row_value(self, writer: Writer, base: Value, indices: Map) -> int:
         """A row value of an earlier stage: a reduction, or what its row body computes."""
         stage = self.stage[base]
-        if self.flow.is_reduction(base) and computed_in(base.dtype) is base.dtype:
+        if self.flow.is_reduction(base) and computed_in(base.dtype) == base.dtype:
             return self._raw(writer, base)
         if base not in self.row_results[stage]:
             now, self._now = self._now, stage
             number = self.rows[stage].read(base, self._row_map(base.shape))
             self.row_results[stage][base] = number
             self._now = now
-        return writer.put("row", (), base.dtype.name, ("result", base))
+        return writer.put("row", (), name_of(base.dtype), ("result", base))
 
     # --- the kernel ------------------------------------------------------------------------
 
