@@ -49,7 +49,7 @@ def test_convolution_and_gradients(case):
         compare("convolution_weight_grad", a, g, kernel=kernel, **options)
 
 
-@pytest.mark.parametrize("case", [0, 2, 5, 8])
+@pytest.mark.parametrize("case", [2, 8])
 def test_strips_of_large_images(case):
     samples, channels, outputs, groups, size, kernel, stride, padding, dilation = CASES[case]
     how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}

@@ -69,8 +69,8 @@ def test_unslice():
 
 @pytest.mark.parametrize("name", ["cumsum", "cumprod"])
 def test_scans(name):
-    for dtype in ("float32", "float64", "int64"):
-        for shape in ((7,), (3, 50), (4, 5, 6), (1, 33)):
+    for dtype, shapes in (("float32", ((7,), (3, 50), (4, 5, 6))), ("int64", ((1, 33), (4, 5)))):
+        for shape in shapes:
             a = (RNG.standard_normal(shape) * (10 if dtype == "int64" else 1)).astype(dtype)
             for dim in range(a.ndim):
                 compare(name, a, dim=dim)

@@ -12,12 +12,20 @@ from .code import Index, i64
 from .table import by_elements, one, register
 from .writer import Writer, contiguous, itemsize
 
-_STRIP = 64  # of the first dimension, what one task copies
+_TASKS, _TILE = 16, 8  # about how many tasks a copy has; what a strip is a multiple of
+_LARGE = 4096  # elements that make a task by themselves
+
+
+def _strip(shape: Sequence[int]) -> int:
+    """How much of the first dimension a task copies."""
+    if shape[0] <= _TILE:
+        return 1 if prod(shape[1:]) >= _LARGE else shape[0]
+    return -(-shape[0] // (_TASKS * _TILE)) * _TILE
 
 
 def _strips(kernel: Special, host: Host) -> int:
-    shape = kernel.arguments[-1][1]
-    return -(-shape[0] // _STRIP) if shape else 1
+    shape = kernel.arguments[-1][1] or (1,)
+    return -(-shape[0] // _strip(shape))
 
 
 @register("copy", tasks=_strips, work=by_elements(0.15, -1))
@@ -39,17 +47,18 @@ def _in_strips(w: Writer, start: int, reading: Sequence[int]) -> None:
     shape = w.shapes[1] or (1,)
     reading = reading or (0,)
     writing = contiguous(shape)
-    whole, rest = divmod(shape[0], _STRIP)
+    height = _strip(shape)
+    whole, rest = divmod(shape[0], height)
 
     def strip(task: Index, count: int) -> None:
-        first = w.mul(task, _STRIP)
+        first = w.mul(task, height)
         source = w.add(start, w.mul(first, reading[0]))
         copy_block(
             w, (count, *shape[1:]), (0, source, reading), (1, w.mul(first, writing[0]), writing)
         )
 
     with w.tasks() as task:
-        for count, comparison in ((_STRIP, "<"), (rest, ">=")):
+        for count, comparison in ((height, "<"), (rest, ">=")):
             if whole and rest:
                 with w.when(w.builder.icmp_signed(comparison, task, i64(whole))):
                     strip(task, count)
