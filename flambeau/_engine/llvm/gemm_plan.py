@@ -156,13 +156,25 @@ def argument_count(kernel: Gemm) -> int:
 
 
 def simplify(kernel: Gemm) -> Gemm:
-    """An equal kernel: n is the longer side where n is tiny, no batch dimensions of size 1."""
+    """An equal kernel: no batch dimensions of size 1, nor such as are more rows of one matrix; and
+    n is not 1 unless m is."""
     keep = [d for d, size in enumerate(kernel.batch) if size != 1]
     if len(keep) < len(kernel.batch):
         kernel = _with_dimensions(kernel, keep)
+    while kernel.batch and _is_more_rows(kernel):
+        size = kernel.batch[-1]
+        kernel = replace(kernel, m=size * kernel.m, batch=(*kernel.batch[:-1], 1))
+        kernel = _with_dimensions(kernel, list(range(len(kernel.batch) - 1)))
     if kernel.n == 1 < kernel.m:
         kernel = transposed(kernel)
     return kernel
+
+
+def _is_more_rows(kernel: Gemm) -> bool:
+    """Whether the last batch dimension shares B, and continues the rows of all else."""
+    if kernel.b.strides[-3] or any(x.name == "index" for x in kernel.epilogue):
+        return False
+    return all(x.strides[-3] == kernel.m * x.strides[-2] for x in (kernel.a, *accesses(kernel)))
 
 
 def _with_dimensions(kernel: Gemm, keep: list[int]) -> Gemm:

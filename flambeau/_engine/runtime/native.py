@@ -97,8 +97,9 @@ class Code:
         """A function's address."""
         return self._tracker[name]
 
-    def __del__(self) -> None:
-        # at exit the memory goes anyway, and the compiler may be gone before this
-        if hasattr(self, "_tracker") and not sys.is_finalizing():
+    def __del__(self, is_finalizing=sys.is_finalizing) -> None:
+        # at exit the memory goes anyway, and the compiler, and this module's names, may be gone
+        # before this
+        if hasattr(self, "_tracker") and not is_finalizing():
             with LOCK:
                 self._tracker.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import random
 from dataclasses import dataclass, field
+from functools import cache
 from math import prod
 
 import numpy as np
@@ -159,9 +160,14 @@ def case(choose, m, n, k, *, dtype="float32", inputs=None, batch=(), layouts=("r
     return Case(kernel, arrays, outputs, np.abs(wide_a) @ np.abs(wide_b))
 
 
+@cache
+def native(kernel, host):
+    return Native(kernel, host, gemm)
+
+
 def execute(kernel, arrays, host, cuts=2, order=1):
     """Run a kernel's tasks in `cuts` ranges."""
-    code = Native(kernel, host, gemm)
+    code = native(kernel, host)
     scratch = np.full(gemm.scratch_bytes(kernel, host) + 1, 255, np.uint8)  # NaN
     pointers = (ctypes.c_void_p * (len(arrays) + 1))(
         *(a.ctypes.data for a in arrays), scratch.ctypes.data
@@ -261,6 +267,22 @@ def test_bits_do_not_depend_on_the_division_of_tasks(m, n, k, layouts):
         execute(made.kernel, made.arrays, HOSTS[0], cuts, order)
         results.append(made.outputs[0][0].view.tobytes())
     assert len(set(results)) == 1
+
+
+def test_matrices_that_share_b_are_one():
+    choose = random.Random(6)
+    a, b, c = (
+        operand(choose, shape, "float32", "rows", broadcast)
+        for shape, broadcast in (((3, 5, 9, 30), ()), ((3, 5, 30, 40), (0, 1)), ((3, 5, 9, 40), ()))
+    )
+    kernel = Gemm(
+        (3, 5), 9, 40, 30, "float32", a.access(0), b.access(1), (Instruction("product"),),
+        ((c.access(2), 0),),
+    )  # fmt: skip
+    simple = simplify(kernel)
+    assert (simple.batch, simple.m, simple.n, simple.k) == ((), 135, 40, 30)
+    execute(kernel, [a.buffer, b.buffer, c.buffer], HOSTS[0])
+    np.testing.assert_allclose(c.view, a.view @ b.view, rtol=1e-4, atol=1e-4)
 
 
 def test_nan_and_infinity_stay_where_they_belong():
