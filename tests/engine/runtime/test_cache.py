@@ -130,7 +130,7 @@ print(len(emitter.emitted))
 
 
 def test_processes_write_at_once(folder):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FLAMBEAU_CACHE": str(folder)}
+    environment = {**os.environ, "FLAMBEAU_CACHE": str(folder)}
 
     def start() -> subprocess.Popen:
         command = [sys.executable, "-W", "error", "-c", SCRIPT]

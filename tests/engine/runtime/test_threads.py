@@ -221,7 +221,7 @@ print("done")
 
 @pytest.mark.parametrize("how", ["idle", "busy"])
 def test_the_interpreter_exits_cleanly(how, folder):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FLAMBEAU_CACHE": str(folder)}
+    environment = {**os.environ, "FLAMBEAU_CACHE": str(folder)}
     ended = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", SCRIPT, how],
         capture_output=True, text=True, timeout=60, env=environment, cwd=ROOT,
