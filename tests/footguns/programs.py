@@ -6,9 +6,11 @@ in which it looks at what it computes (see `common.reader`).
 
 from __future__ import annotations
 
-from . import changes, flow, memory, tapes
+from . import changes, flow, found, memory, tapes
 from .common import PROGRAMS, READERS, reader
 
 LISTED = range(1, 31)
 
-__all__ = ["LISTED", "PROGRAMS", "READERS", "changes", "flow", "memory", "reader", "tapes"]
+__all__ = [
+    "LISTED", "PROGRAMS", "READERS", "changes", "flow", "found", "memory", "reader", "tapes",
+]  # fmt: skip

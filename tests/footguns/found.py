@@ -1,0 +1,130 @@
+"""Programs on which the compiler was once wrong, found by the random loops of tests/fuzz."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.programs import attempt
+
+from .common import STEPS, Read, batches, footgun, mlp, step
+
+
+@footgun(33)
+def autocast_left_in_the_middle(torch: Any, read: Read) -> Any:
+    """A side exit does again what was recorded under autocast: under autocast."""
+    cell, head = torch.nn.GRU(2, 4, batch_first=True), torch.nn.Linear(4, 3)
+    results: list[Any] = []
+    for i, (x, y) in enumerate(batches(torch)):
+        with torch.autocast("cpu", torch.bfloat16, enabled=i % 2 == 0):
+            out = head(cell(x.view(-1, 2, 2))[0][:, -1])
+        if i % 3 == 0:
+            results.append(str(out.dtype))
+        attempt(lambda: torch.ones(2) + torch.ones(3))
+        loss = torch.nn.functional.cross_entropy(out.float(), y)
+        loss.backward()
+        results.append([cell.weight_hh_l0.grad is None, bool(loss.item() < 2)])
+    return results
+
+
+@footgun(33)
+def inference_between_forward_and_loss(torch: Any, read: Read) -> Any:
+    """What runs again after a side exit is not in inference mode because its cause is."""
+    model = mlp(torch)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    results: list[Any] = []
+    for i, (x, y) in enumerate(batches(torch)):
+        optimizer.zero_grad()
+        out = model(x)
+        if i % 2:
+            with torch.inference_mode():
+                results.append(read(model(x[:5])))
+        loss = torch.nn.functional.cross_entropy(out, y)
+        loss.backward(retain_graph=True)
+        loss.backward()
+        optimizer.step()
+        results.append([read(loss), loss.is_inference()])
+    return results
+
+
+@footgun(33)
+def parameters_read_before_the_step(torch: Any, read: Read) -> Any:
+    """A look at a parameter, or its gradient, between backward and step."""
+    model = mlp(torch)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02)
+    results: list[Any] = []
+    for i, (x, y) in enumerate(batches(torch, 2 * STEPS)):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        if i < 8 or i % 2:
+            results.append(read(model[2].weight.detach().clone()))
+        if i % 5 == 4:
+            results.append(read(model[2].weight.grad))
+        optimizer.step()
+    return [results, model[0].weight]
+
+
+@footgun(33)
+def gradients_of_the_step_before(torch: Any, read: Read) -> Any:
+    """Clipping what a backward left, with no step in between."""
+    model = mlp(torch)
+    results: list[Any] = []
+    for x, y in batches(torch):
+        model.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y, label_smoothing=0.1)
+        loss.backward(torch.tensor(0.5))
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+        results.append(read(model[0].bias.grad))
+    return results
+
+
+@footgun(33)
+def refused_write_to_a_leaf(torch: Any, read: Read) -> Any:
+    """The user's error comes out of a recording as it is."""
+    results: list[Any] = []
+    carried = torch.arange(4.0)
+    for _ in range(STEPS):
+        leaf = torch.arange(6.0).reshape(2, 3).clone().requires_grad_()
+        view = carried[::2, None]
+        carried.abs_()
+        results += [attempt(lambda a=leaf, b=view: a.add_(b), 20), read(carried + 1)]
+    return results
+
+
+@footgun(33)
+def tensors_where_numbers_were(torch: Any, read: Read) -> Any:
+    """The same op with a number, then with a tensor, in the same place."""
+    results = []
+    x = torch.arange(3.0)
+    for i in range(2 * STEPS):
+        other: Any = 2 if i % 3 else torch.full((3,), float(i))
+        x = x * 0.5 + other
+        results.append(read(x == 2 if i % 2 else x * other))
+    return results
+
+
+@footgun(33)
+def seeds_without_reads(torch: Any, read: Read) -> Any:
+    """Nothing is read between draws and a new seed."""
+    kept, state = [], torch.get_rng_state()
+    for i in range(2 * STEPS):
+        if i in (8, 9, 15):
+            torch.manual_seed(i)
+        if i == 11:
+            torch.set_rng_state(state)
+        kept.append(torch.nn.functional.dropout(torch.rand(3) + 1, 0.5))
+        if i == 5:
+            state = torch.get_rng_state()
+    return kept
+
+
+@footgun(33)
+def models_of_one_shape(torch: Any, read: Read) -> Any:
+    """One model after another, all alike, each from its first step on."""
+    results: list[Any] = []
+    for number in range(4):
+        model = mlp(torch)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01 * (1 + number))
+        for x, y in batches(torch, 7):
+            results.append(read(step(torch, model, optimizer, x[number:], y[number:])))
+    return results
