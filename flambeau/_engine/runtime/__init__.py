@@ -14,6 +14,7 @@ This module imports without llvmlite; `compile_graph` needs it, see `available`.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -25,17 +26,21 @@ if TYPE_CHECKING:
 
 __all__ = ["available", "compile_graph"]
 
+_LLVMLITE = 0, 46  # the first that writes all of its text with untyped pointers
+
 
 @cache
 def available() -> bool:
-    """Whether programs can be compiled here: llvmlite imports, and memory may hold code."""
+    """Whether programs can be compiled here: a new enough llvmlite, and memory may hold code."""
     try:
+        import llvmlite
         import llvmlite.binding as binding
 
         binding.check_jit_execution()
     except (ImportError, OSError, RuntimeError):
         return False
-    return True
+    numbers = re.findall(r"\d+", llvmlite.__version__)
+    return tuple(map(int, numbers[:2])) >= _LLVMLITE
 
 
 def compile_graph(graph: Graph, name: str = "") -> Program:
@@ -45,10 +50,10 @@ def compile_graph(graph: Graph, name: str = "") -> Program:
         name: for people, in messages and in `explain()`.
 
     Raises:
-        RuntimeError: llvmlite is not there, see `available`.
+        RuntimeError: nothing can be compiled here, see `available`.
     """
     if not available():
-        raise RuntimeError("programs cannot be compiled: llvmlite is missing or may not run code")
+        raise RuntimeError("programs cannot be compiled: no llvmlite >= 0.46 that may run code")
     from ..loops.lower import plan_of
     from .checked import CheckedProgram
     from .program import Program

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import llvmlite
 import numpy as np
+import pytest
 
 import flambeau
 from flambeau._engine.graph.ir import Graph, Node, Output, Value
@@ -36,7 +38,15 @@ def test_without_llvmlite():
         capture_output=True, text=True, timeout=60, cwd=ROOT,
     )  # fmt: skip
     assert ended.stderr == ""
-    assert "llvmlite is missing" in ended.stdout
+    assert "no llvmlite" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("0.45.1", False), ("0.46.0rc1", True), ("1.2", True)]
+)
+def test_an_llvmlite_that_is_too_old(monkeypatch, version, expected):
+    monkeypatch.setattr(llvmlite, "__version__", version)
+    assert available.__wrapped__() is expected
 
 
 def test_a_graph_becomes_a_program(tmp_path):
