@@ -54,7 +54,8 @@ def _shifted(b: Builder, node: Node) -> tuple[Value, tuple[int, ...]]:
 def _softmax(b: Builder, node: Node) -> tuple[Value, ...]:
     shifted, dims = _shifted(b, node)
     each = b.call("exp", shifted)
-    return (b.call("div", each, b.total(each, dims)),)
+    # one division a row: a total is at least 1, so its reciprocal loses half a unit at most
+    return (b.call("mul", each, b.call("reciprocal", b.total(each, dims))),)
 
 
 def _log_softmax(b: Builder, node: Node) -> tuple[Value, ...]:
@@ -68,7 +69,7 @@ def _standardize(b: Builder, node: Node) -> tuple[Value, ...]:
     centred = b.call("sub", a, mean)
     var = b.mean(b.call("square", centred), dims)
     deviation = b.call("sqrt", b.call("add", var, float(node.params["eps"])))
-    return b.call("div", centred, deviation), mean, var
+    return b.call("mul", centred, b.call("reciprocal", deviation)), mean, var
 
 
 # --- negative log likelihood ---------------------------------------------------------------------

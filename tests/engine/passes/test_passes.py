@@ -181,8 +181,9 @@ def test_softmax_in_steps():
         "%2: float32[2, 3] = sub(%0, %1)",
         "%3: float32[2, 3] = exp(%2)",
         "%4: float32[2, 1] = sum(%3, dims=(1,), keepdim=True)",
-        "%5: float32[2, 3] = div(%3, %4)",
-        "return %5",
+        "%5: float32[2, 1] = reciprocal(%4)",
+        "%6: float32[2, 3] = mul(%3, %5)",
+        "return %6",
     ]
 
 
