@@ -66,7 +66,7 @@ def classify(node: Node, capabilities: Capabilities) -> str:
 
 
 def _fits_region(node: Node) -> bool:
-    """Whether a region's new content has its very shape and dtype, and its views are reshapeable."""
+    """Whether a region's new content is of its dtype, and strides lead to the region."""
     base, value = node.inputs
     if not isinstance(value, Value) or value.dtype != base.dtype:
         return False
