@@ -15,7 +15,7 @@ import numpy as np
 from ..loops.kernel import Reduction
 from . import arithmetic
 from .conversion import convert
-from .types import I32, KINDS
+from .types import I1, I32, KINDS
 from .vector import Vectors
 
 # Accumulators are tuples of vectors: one, or (value, index) for argmax and argmin.
@@ -103,6 +103,8 @@ class Folding:
         """Lanes folded in halves until `lanes` are left."""
         if v.lanes == lanes:
             return v, parts
+        if self.kind in ("any", "all"):
+            return self._narrowed_truth(v, parts[0], lanes)
         nan, meet = None, self.meet
         if self.kind in ("amax", "amin") and KINDS[self.dtype].family == "f":
             # asked once: then the halves can meet in one instruction
@@ -115,6 +117,13 @@ class Folding:
         if nan is not None:
             parts = (v.builder.select(v.splat(nan), v.constant(self.dtype, np.nan), parts[0]),)
         return v, parts
+
+    def _narrowed_truth(self, v: Vectors, part: ir.Value, lanes: int) -> tuple[Vectors, Parts]:
+        # one instruction; that all lanes have the result does no harm
+        name = "or" if self.kind == "any" else "and"
+        found = v.intrinsic(f"llvm.vector.reduce.{name}.v{v.lanes}i1", I1, part)
+        narrow = Vectors(v.builder, lanes, v.host)
+        return narrow, (narrow.splat(found),)
 
     def _meet_numbers(self, v: Vectors, a: Parts, b: Parts) -> Parts:
         sign = ">" if self.kind == "amax" else "<"
