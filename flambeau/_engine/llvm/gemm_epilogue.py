@@ -9,10 +9,13 @@ import llvmlite.ir as ir
 
 from ..loops.kernel import Access, Gemm, Instruction
 from .body import build_body, load_number
-from .gemm_code import POINTER, Values, at, number, times
+from .gemm_code import POINTER, Values, at, counted, number, times
+from .gemm_plan import accesses
 from .host import Host
-from .types import KINDS
+from .types import I32, KINDS
 from .vector import Vectors
+
+LINE = 64  # bytes of a cache line
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +85,8 @@ class Site:
         self.bases: dict[Access, ir.Value] = {}
         # what does not depend on the row is loaded once for each column of the tile
         self.kept: dict[tuple[Access, Column], ir.Value] = {}
-        for access in self._accesses():
+        for access in accesses(kernel):
             self.bases[access] = self._base(access)
-
-    def _accesses(self) -> list[Access]:
-        loads = [x.detail for x in self.kernel.epilogue if x.name == "load"]
-        return loads + [access for access, _ in self.kernel.stores]
 
     def _base(self, access: Access) -> ir.Value:
         builder = self.builder
@@ -107,6 +106,28 @@ class Site:
                     v = Vectors(self.builder, column.lanes, self.host)
                     value = self._load(v, x.detail, number(0), column)
                     self.kept[x.detail, column] = value
+
+    def prefetch(self, height: int, width: int) -> None:
+        """Ask for a tile's memory in good time: that of every access that runs along rows.
+
+        Args:
+            height: rows of the tile.
+            width: elements of its rows.
+        """
+        intrinsic = "llvm.prefetch.p0"
+        flags = [ir.Constant(I32, flag) for flag in (0, 3, 1)]  # to read, to keep, data
+
+        def one_row(down: ir.Value, _: Values) -> None:
+            v = Vectors(self.builder, 1, self.host)
+            for access in dict.fromkeys(accesses(self.kernel)):
+                if access.strides[-1] != 1 or not access.strides[-2]:
+                    continue
+                step = LINE // KINDS[access.dtype].itemsize
+                for start in range(0, width, step):
+                    place = self._pointer(access, down, Column(start, 1, 1))
+                    v.intrinsic(intrinsic, ir.VoidType(), place, *flags)
+
+        counted(self.builder, number(0), number(height), one_row)
 
     def _pointer(self, access: Access, down: ir.Value, column: Column) -> ir.Value:
         *_, row_stride, stride = access.strides

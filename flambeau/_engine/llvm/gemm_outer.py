@@ -246,11 +246,14 @@ class OuterProduct:
         if tiling.blocks > 1:
             results = at(builder, results, times(builder, place, self.scratch.tile), dtype)
             sums = _start(builder, tile, first, results, across)
+        arguments, numbers, *batch = context
+        site = Site(self.kernel, self.host, builder, arguments, numbers, (batch, row, column))
+        if tiling.prefetch:
+            with builder.if_then(last):
+                site.prefetch(height, columns[-1].start + columns[-1].active)
         strides = Strides(a_row, a_step, b_step)
         sums = tile.outer_products(a, b, strides, length, sums, self._unroll(len(sums)))
         if tiling.inline:
-            batch, numbers = context[2:], context[1]
-            site = Site(self.kernel, self.host, builder, context[0], numbers, (batch, row, column))
             site.put_all(tile.by_row(sums), columns)
             return
         tile.store(results, across, sums)

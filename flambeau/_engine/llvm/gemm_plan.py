@@ -84,6 +84,7 @@ class Tiling:
         row_parts, column_parts: how many tasks the tiles' rows and the panels are dealt to.
         inline: whether the epilogue works on the accumulators; otherwise it reads them back
             from memory, in a loop.
+        prefetch: whether the epilogue's memory is asked for before the sum begins.
     """
 
     lanes: int
@@ -97,6 +98,7 @@ class Tiling:
     row_parts: Split
     column_parts: Split
     inline: bool
+    prefetch: bool
 
     @property
     def parts(self) -> int:
@@ -346,7 +348,14 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
         row_parts=parts,
         column_parts=columns,
         inline=blocks == 1 and epilogue_cost(kernel) * rows.large * width <= INLINE,
+        prefetch=_touched(kernel) > host.l2 // 2,
     )
+
+
+def _touched(kernel: Gemm) -> int:
+    """Bytes that the epilogue reads and writes."""
+    each = sum(itemsize(x.dtype) for x in set(accesses(kernel)) if x.strides[-2])
+    return prod(kernel.batch) * kernel.m * kernel.n * each
 
 
 def _packs_a(kernel: Gemm) -> bool:
