@@ -238,6 +238,12 @@ def test_layers(m, n, k, layouts):
         check(case(choose, m, n, k, layouts=layouts, kind=kind), host, cuts=3)
 
 
+def test_large_results_are_asked_for_in_time():
+    made = case(random.Random(7), 301, 500, 40, layouts=("columns", "rows"), kind="momentum")
+    assert plan(simplify(made.kernel), HOSTS[0]).prefetch
+    check(made, HOSTS[0], cuts=3)
+
+
 @pytest.mark.parametrize("kind", ["bias", "long"])
 def test_k_in_several_blocks(kind):
     """Sums are kept between blocks of k, and the epilogue runs once."""
