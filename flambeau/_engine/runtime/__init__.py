@@ -54,9 +54,11 @@ def compile_graph(graph: Graph, name: str = "") -> Program:
     """
     if not available():
         raise RuntimeError("programs cannot be compiled: no llvmlite >= 0.46 that may run code")
+    from ..llvm.body import supports
+    from ..loops.capabilities import Capabilities
     from ..loops.lower import plan_of
     from .checked import CheckedProgram
     from .program import Program
 
-    plan = plan_of(graph)
+    plan = plan_of(graph, Capabilities(elementwise=supports))
     return CheckedProgram(plan, graph, name) if config.DEBUG else Program(plan, name)
