@@ -70,6 +70,7 @@ class Ending:
         self.kept: list[tuple[int, int]] = []  # (node, output): what later parts need
         self.input_numbers: list[int] = []
         self.place_of_input: dict[int, int] = {}
+        self.arrays_at = self.roots_at = -1  # the tracer's admissions when these were right
         self.arrays: list[np.ndarray] | None = None
         self.storages: list[tuple[Storage, int]] | None = None
         self.vector: Callable[[list[float]], Any] | None = None
@@ -153,9 +154,10 @@ class Ending:
         return self.program.run(arrays, vector)
 
     def _arrays(self, run: Any) -> list[np.ndarray]:
-        """The inputs' arrays; of inputs recognised by identity they are those of the last run."""
+        """The inputs' arrays; of those recognised by identity they are what they were."""
         inputs, places = run.inputs, self.place_of_input
-        if self.arrays is None or self.storages is None or not self.written.isdisjoint(run.fresh):
+        if self.arrays is None or self.arrays_at != run.tracer.admissions:
+            self.arrays_at = run.tracer.admissions
             self.arrays = [inputs[number].__dict__["_array"] for number in self.input_numbers]
             self.storages = [
                 (storage_in_frame(inputs[number]), writes) for number, _, writes in self.updates

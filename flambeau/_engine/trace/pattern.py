@@ -125,6 +125,7 @@ class InputSpec:
         run.fresh.append(self.number)
         if self.remember:
             storage_of(t).core.bound = True
+            run.tracer.admissions += 1
             self.last, self.epoch = weakref.ref(t), state.epoch
         return True
 

@@ -180,6 +180,10 @@ class _Writer:
                 self.lines.append(f"    leaf{position}['_grad'] = {self.made[change.slot]}")
         if node.dirty:
             self.lines.append("    run.mask_dirty(node)")
+        for slot, meta in node.changes.items():
+            self.lines.append(
+                f"    slots[{self.name(slot)}].__dict__['_meta'] = {self.name(meta)}"
+            )
         if node.step is not None:
             self.lines.append("    run.steps += (args,)")
         if node.descriptor.name == "grad=":

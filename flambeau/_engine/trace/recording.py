@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Recording:
     """
 
     __slots__ = (
-        "arrays", "endings", "events", "histories", "inputs", "key", "masked", "number_of", "numbers",
+        "arrays", "endings", "events", "histories", "inputs", "key", "masked", "metas", "number_of", "numbers",
         "recorder", "root", "slot_of", "slots", "start", "start_slot",
         "tracer", "used",
     )  # fmt: skip
@@ -53,6 +53,7 @@ class Recording:
         self.recorder = Recorder()
         self.slot_of: dict[int, int] = {}
         self.arrays: list[np.ndarray] = []  # of each slot
+        self.metas: list[Meta] = []  # likewise, as they are now
         self.histories: dict[int, Callable[[], TapeNode | None]] = {}
         self.used: dict[int, str] = {}  # names of the histories that a backward has used up
         self.endings: list[tuple[TraceNode, Ending]] = []
@@ -190,6 +191,7 @@ class Recording:
 
     def _conclude(self, node: TraceNode, result: Any) -> None:
         node.result = self._result(node, result)
+        self._note_changes(node)
         node.gradients = self._gradients(node)
         node.dirty = self._dirty()
         self._append(node)
@@ -197,6 +199,25 @@ class Recording:
     def _append(self, node: TraceNode) -> None:
         node.finish()
         self.events.append(node)
+
+    def _note_changes(self, node: TraceNode) -> None:
+        """An in-place op may have given its operand a history, or another shape."""
+        for pattern in _tensors(node.args):
+            if isinstance(pattern, Input):
+                t = self.inputs[pattern.number]
+                if t.__dict__.get("_grad_fn") is not None:
+                    raise Unrecordable("a tensor from outside gets a history")
+                continue
+            t = self.slots[pattern.slot]()
+            if t is None or pattern.slot in node.metas:
+                continue
+            meta = _meta_of(t)
+            if meta == self.metas[pattern.slot]:
+                continue
+            if not is_masked(t) or t.__dict__["_array"] is not self.arrays[pattern.slot]:
+                raise Unrecordable("a tensor that has been read changes what it is")
+            self.metas[pattern.slot] = node.changes[pattern.slot] = meta
+            t.__dict__["_meta"] = meta
 
     def _result(self, node: TraceNode, x: Any) -> Any:
         if isinstance(x, Tensor):
@@ -220,11 +241,8 @@ class Recording:
             raise Unrecordable("a result that no primitive has computed")
         slot = len(self.slots)
         array = t._array
-        meta = Meta(
-            array.shape, array.dtype, t._requires_grad, t._grad_fn is None, t._inference,
-            bool(array.flags.c_contiguous),
-        )  # fmt: skip
-        node.metas[slot] = meta
+        meta = node.metas[slot] = _meta_of(t)
+        self.metas.append(meta)
         self.slots.append(weakref.ref(t))
         self.slot_of[id(t)] = slot
         self.arrays.append(array)
@@ -386,6 +404,25 @@ class Recording:
                 part.carried.append((made[value], value))
                 earlier, index, output = made[value]
                 self.endings[earlier][1].keep(index, output)
+
+
+def _meta_of(t: Tensor) -> Meta:
+    frame = t.__dict__
+    array = frame["_array"]
+    return Meta(
+        array.shape, array.dtype, frame.get("_requires_grad", False),
+        frame.get("_grad_fn") is None, frame.get("_inference", False),
+        bool(array.flags.c_contiguous),
+    )  # fmt: skip
+
+
+def _tensors(pattern: Any) -> Iterator[Any]:
+    """The Results and Inputs in a pattern."""
+    if isinstance(pattern, (Result, Input)):
+        yield pattern
+    elif isinstance(pattern, Sequence):
+        for item in pattern.items:
+            yield from _tensors(item)
 
 
 def _used_up(nodes: Iterable[TapeNode]) -> set[TapeNode]:

@@ -64,6 +64,7 @@ class TraceNode:
         args, kwargs: patterns of its arguments; `specs` of the inputs they bring along.
         result: pattern of what it returns.
         metas: of the results that are new, in order.
+        changes: of earlier results that the event changes.
         inputs_before, numbers_before: how many inputs and numbers came before this event.
         play: see `play`.
         dirty: patterns of settled tensors whose memory it writes.
@@ -75,7 +76,7 @@ class TraceNode:
     """
 
     __slots__ = (
-        "args", "children", "descriptor", "dirty", "ending", "grad", "gradients", "hits",
+        "args", "changes", "children", "descriptor", "dirty", "ending", "grad", "gradients", "hits",
         "inference", "inputs_before", "key", "kwargs", "metas", "misses", "numbers_before",
         "parent", "pause", "play", "random", "result", "specs", "step",
     )  # fmt: skip
@@ -92,6 +93,7 @@ class TraceNode:
         self.play: Callable[[tuple, dict, Any], Any] = _never
         self.result: Any = Constant(None, type(None))
         self.metas: dict[int, Meta] = {}
+        self.changes: dict[int, Meta] = {}
         self.inputs_before = self.numbers_before = 0
         self.parent: TraceNode | None = None
         self.dirty: tuple[Any, ...] = ()
@@ -109,6 +111,7 @@ class TraceNode:
             self.descriptor.name, key_of(self.args, self.specs), key_of(self.kwargs, self.specs),
             self.grad, self.inference, key_of(self.result, self.specs),
             tuple(sorted((slot, str(meta)) for slot, meta in self.metas.items())),
+            tuple(sorted((slot, str(meta)) for slot, meta in self.changes.items())),
             tuple(
                 (key_of(g.leaf, self.specs), g.slot, g.held and key_of(g.held, self.specs))
                 for g in self.gradients

@@ -59,6 +59,7 @@ class Tracer:
         self.fresh_start = True
         self.roots: dict[tuple, TraceNode] = {}
         self.eager_events = self.recordings = 0
+        self.admissions = 0  # times that a remembered input was another tensor than before
         self.last: TraceNode | None = None  # the root of the segment before this one
         self.heat: dict[tuple, int] = {}
         self.start_key: tuple | None = None
@@ -480,15 +481,15 @@ def _apart(run: Run, ending: Any) -> bool:
 
     Inputs that were recognised by identity were looked at when they were seen first.
     """
-    fresh = run.fresh
-    if not fresh or not ending.written:
+    fresh: Any = run.fresh
+    if not ending.written or not fresh and ending.roots_at == run.tracer.admissions:
         return True
     inputs = run.inputs
-    if not ending.written.isdisjoint(fresh) or not ending.roots:
+    if ending.roots_at != run.tracer.admissions:
         roots = {id(root_of(inputs[number].__dict__["_array"])) for number in ending.written}
         if len(roots) != len(ending.written):
             return False
-        ending.roots = frozenset(roots)
+        ending.roots, ending.roots_at = frozenset(roots), run.tracer.admissions
         fresh = range(len(inputs))
     return all(
         number in ending.written or id(root_of(inputs[number].__dict__["_array"])) not in roots_of
