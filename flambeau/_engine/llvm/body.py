@@ -22,6 +22,7 @@ from . import arithmetic
 from .conversion import convert
 from .maths import RULES as MATHS
 from .maths.logarithm import is_no_probability
+from .maths.power import constant_power
 from .types import KINDS
 from .vector import Vectors, scalar_number
 
@@ -96,6 +97,11 @@ def _compute(
         raise NotImplementedError(f"{instruction.name} of {', '.join(operands)} has no code")
     if instruction.name == "convert":
         return convert(v, arguments[0], operands[0], instruction.dtype)
+    if instruction.name == "pow" and body[instruction.operands[1]].name == "constant":
+        exponent = body[instruction.operands[1]].detail
+        found = constant_power(v, operands[0], arguments[0], exponent)
+        if found is not None:
+            return found
     if instruction.detail is not None:
         arguments.append(instruction.detail)
     return RULES[instruction.name][1](v, operands[-1], *arguments)

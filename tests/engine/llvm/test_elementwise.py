@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import ml_dtypes
 from flambeau._engine.graph.interpreter import run_rule
 from flambeau._engine.llvm.body import RULES, supports
 from flambeau._engine.llvm.loop import FAULT
+from flambeau._engine.loops.kernel import Instruction
 from flambeau._engine.prims import PRIMITIVES
 
 from .native import HOSTS, Native, elementwise, joined
@@ -149,6 +151,21 @@ def test_binary(dtype):
 def test_on_other_hosts(dtype, host):
     check(operations(1, dtype), [values(dtype)], host)
     check(operations(2, dtype), list(pairs(dtype)), host)
+
+
+@pytest.mark.parametrize("exponent", [-1.0, 1.0, 2.0, 3.0, 4.0, 0.5, -2.0, 0.0])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_pow_of_a_constant(dtype, exponent):
+    x = values(dtype)
+    power = np.full_like(x, exponent)
+    kernel = elementwise("pow", [x, power], x)
+    (stage,) = kernel.stages
+    constant = Instruction("constant", (), dtype, exponent)
+    body = (stage.body[0], constant, stage.body[2])
+    out = np.empty_like(x)
+    Native(replace(kernel, stages=(replace(stage, body=body),)))([x, x, out])
+    with np.errstate(all="ignore"):
+        same("pow", out, np.power(x, power), [x, power])
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

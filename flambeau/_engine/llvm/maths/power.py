@@ -54,4 +54,18 @@ def power(v: Vectors, dtype: str, x: ir.Value, y: ir.Value) -> ir.Value:
     return v.shared("pow.float64", lambda w, a, b: w.library("pow", dtype, a, b), x, y)
 
 
+def constant_power(v: Vectors, dtype: str, x: ir.Value, exponent: float) -> ir.Value | None:
+    """x to one of the small powers that products give as exactly (2) or nearly so; else None."""
+    if not floating(dtype) or exponent not in (-1, 1, 2, 3, 4):
+        return None
+    if exponent == -1:
+        return v.builder.fdiv(v.constant(dtype, 1), x)
+    if exponent == 1:
+        return x
+    square = v.builder.fmul(x, x)
+    if exponent == 2:
+        return square
+    return v.builder.fmul(square, x if exponent == 3 else square)
+
+
 RULES: dict[str, tuple[str, Rule]] = {"pow": ("fiu", power)}
