@@ -4,9 +4,10 @@
 (counted from the moment of entering), after `event` of its events; what follows is eager. The ways
 in which a replay can be left:
 
-- "guard": the next event does not fit;
+- "guard": the next event fits nothing that was recorded;
 - "settle": something outside of ops happens before the next event;
-- "fault": the segment, or the part of it that is being read, cannot be computed.
+- "fault": the program of the segment, or of the part of it that is being read, cannot run: here
+  `event` counts the programs.
 
 With `event` 0 the segment does not begin at all: what any exit must be equal to.
 """
@@ -17,105 +18,110 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from flambeau._engine.trace.hub import HUB
-from flambeau._engine.trace.play import MISS
-from flambeau._engine.trace.run import Run
 from flambeau._engine.trace.tracer import Tracer
 
 KINDS = ("guard", "settle", "fault")
-
-
-class _Left(Exception):
-    """The replay has been left: the event is to be met again, outside it."""
 
 
 class Injection:
     """What is to happen, and what has.
 
     Attributes:
-        lengths: the number of events passed in each segment that has begun.
+        lengths: the number of events (for "fault": of programs) of each segment that has begun.
         fired: whether the exit has been taken.
     """
 
     def __init__(self, kind: str, segment: int, event: int):
-        self.kind, self.segment, self.event = kind, segment, event
+        self.kind, self.segment, self.place = kind, segment, event
         self.lengths: list[int] = []
         self.fired = False
         self.run: Any = None
-        self.follow, self.begin = Run.follow, Tracer.begin
-        self.compute, self.read, self.enter = Tracer.compute, Tracer.read, Tracer.event
+        self.event, self.compute, self.read = Tracer.event, Tracer.compute, Tracer.read
 
-    def due(self) -> bool:
-        """Whether the exit is to be taken now; if so it counts as taken."""
-        if self.fired or not self.lengths or len(self.lengths) - 1 != self.segment:
-            return False
-        self.fired = self.lengths[-1] == self.event
-        return self.fired
+    def due(self, run: Any) -> bool:
+        """Whether the exit is to be taken now."""
+        return (
+            not self.fired
+            and run is self.run
+            and len(self.lengths) - 1 == self.segment
+            and self.lengths[-1] == self.place
+        )
 
-    def passed(self, run: Any) -> None:
-        """An event of a replay has fitted."""
-        if run is not self.run:
+    def begun(self, run: Any) -> None:
+        """A replay goes on, perhaps another one than before."""
+        if run is not None and run is not self.run:
             self.run = run
             self.lengths.append(0)
-        self.lengths[-1] += 1
 
-    def patches(self) -> dict[tuple[type, str], Any]:
-        """The methods that stand in for the tracer's own."""
-        injection = self
+    def passed(self) -> None:
+        """An event has fitted."""
+        if self.kind != "fault":
+            self.lengths[-1] += 1
 
-        def follow(run: Run, *words: Any) -> Any:
-            if run is injection.run and injection.kind != "fault" and injection.due():
-                if injection.kind == "guard":
-                    return MISS
-                run.tracer.settle("a test")
-                raise _Left
-            result = injection.follow(run, *words)
-            if result is not MISS:
-                injection.passed(run)
-            return result
+    def meet(self, tracer: Tracer, *words: Any) -> Any:
+        """Stands in for `Tracer.event`."""
+        run = tracer.run
+        if run is None and self.place == 0 and len(self.lengths) == self.segment:
+            self.fired = True
+        if self.kind == "settle" and run is not None and self.due(run):
+            tracer.settle("a test")
+            self.fired = True
+        if self.fired and tracer.run is None:
+            return tracer.eager(*words)
+        if self.kind == "guard" and run is not None and self.due(run):
+            return self.miss(tracer, run, *words)
+        cursor = None if run is None else run.cursor
+        result = self.event(tracer, *words)
+        self.begun(tracer.run)
+        if run is None:
+            if tracer.run is not None:
+                self.passed()
+        elif run.cursor is not cursor:
+            self.passed()
+        return result
 
-        def read(tracer: Tracer, run: Run) -> bool:
-            found = injection.read(tracer, run)
-            if found:
-                injection.passed(run)
-            return found
+    def miss(self, tracer: Tracer, run: Any, *words: Any) -> Any:
+        """An event that fits nothing."""
+        cursor = run.cursor
+        children, cursor.children = cursor.children, []
+        begin = Tracer.begin
+        Tracer.begin = Tracer.eager  # type: ignore[method-assign]
+        try:
+            return self.event(tracer, *words)
+        finally:
+            Tracer.begin = begin  # type: ignore[method-assign]
+            cursor.children = children
+            self.fired = tracer.run is not run  # what is done at once leaves nothing
 
-        def compute(tracer: Tracer, run: Run, *words: Any) -> bool:
-            if run is injection.run and injection.kind == "fault" and injection.due():
+    def look(self, tracer: Tracer, run: Any) -> bool:
+        """Stands in for `Tracer.read`."""
+        found = self.read(tracer, run)
+        if found:
+            self.passed()
+        return found
+
+    def calculate(self, tracer: Tracer, run: Any, *words: Any) -> bool:
+        """Stands in for `Tracer.compute`."""
+        self.begun(run)
+        if self.kind == "fault":
+            self.lengths[-1] += 1
+            if self.due(run):
+                self.fired = True
                 return False
-            return injection.compute(tracer, run, *words)
-
-        def begin(tracer: Tracer, *words: Any) -> Any:
-            if injection.event == 0 and len(injection.lengths) == injection.segment:
-                injection.fired = True
-            if injection.fired:
-                return tracer.eager(*words)
-            return injection.begin(tracer, *words)
-
-        def enter(tracer: Tracer, *words: Any) -> Any:
-            try:
-                return injection.enter(tracer, *words)
-            except _Left:
-                return injection.enter(tracer, *words)
-
-        return {
-            (Run, "follow"): follow, (Tracer, "read"): read, (Tracer, "compute"): compute,
-            (Tracer, "begin"): begin, (Tracer, "event"): enter,
-        }  # fmt: skip
+        return self.compute(tracer, run, *words)
 
 
 @contextlib.contextmanager
 def exits(kind: str, segment: int, event: int) -> Iterator[Injection]:
     """Leave one replay; segment -1: none, only count."""
     injection = Injection(kind, segment, event)
-    patches = injection.patches()
-    before = {key: getattr(*key) for key in patches}
-    may_record, HUB.may_record = HUB.may_record, False  # the way taken is not recorded
-    for (owner, name), function in patches.items():
-        setattr(owner, name, function)
+    before = {name: getattr(Tracer, name) for name in ("event", "read", "compute", "may_record")}
+    Tracer.event = lambda *words: injection.meet(*words)  # type: ignore[method-assign]
+    Tracer.read = lambda *words: injection.look(*words)  # type: ignore[method-assign]
+    Tracer.compute = lambda *words: injection.calculate(*words)  # type: ignore[method-assign]
+    Tracer.may_record = lambda tracer: False  # type: ignore[method-assign]
     try:
         yield injection
     finally:
-        for (owner, name), function in before.items():
-            setattr(owner, name, function)
-        HUB.may_record = may_record
+        for name, function in before.items():
+            setattr(Tracer, name, function)

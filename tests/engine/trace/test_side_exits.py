@@ -162,11 +162,11 @@ def _left(program: Program, kind: str, segment: int, event: int) -> tuple[Any, l
         return injection, reads, _bits(everything())
 
 
-def _prime(program: Program) -> list[int]:
+def _prime(program: Program, kind: str = "guard") -> list[int]:
     """Run until every run is replayed alike, from its first step; the lengths of its segments."""
     for _ in range(3):
         _warmed(program)
-    return _left(program, "guard", -1, -1)[0].lengths
+    return _left(program, kind, -1, -1)[0].lengths
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
@@ -177,7 +177,7 @@ def test_every_program_is_replayed(program):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_every_exit_leaves_the_eager_state(program, kind):
-    lengths = _prime(program)
+    lengths = _prime(program, kind)
     step, everything = _warmed(program)
     with mode("off"):
         step()
@@ -188,10 +188,9 @@ def test_every_exit_leaves_the_eager_state(program, kind):
         assert segment or expected == eager
         for event in range(1, length + 1):
             injection, reads, found = _left(program, kind, segment, event)
-            if injection.fired:  # not after the last event, and faults only at reads and ends
+            if injection.fired:  # not after the last event
                 fired += 1
                 # a part that was computed before the exit keeps what was read of it
                 assert reads == pytest.approx(expected_reads, rel=1e-5), (segment, event)
                 assert found == expected, (segment, event)
-    assert fired >= sum(lengths) // 2 or kind == "fault"
-    assert fired or not lengths
+    assert fired >= sum(lengths) // 2
