@@ -17,7 +17,7 @@ from flambeau._engine.passes.decompose import decompose
 from flambeau._engine.passes.fold import fold
 from flambeau._engine.passes.pipeline import PIPELINE, optimise
 from flambeau._engine.passes.scale import scale
-from tests.engine.loops.programs import F32, Making, assert_close, copies, programs
+from tests.engine.loops.programs import F32, Making, assert_close, copies, programs, rounding
 
 
 def array(*shape, dtype=np.float32):
@@ -249,7 +249,7 @@ def assert_same(graph, other, arrays, numbers):
     got = Interpreted(other).run(ours, numbers)
     expected = Interpreted(graph).run(theirs, numbers)
     for one, two in zip([*got, *ours], [*expected, *theirs], strict=True):
-        assert_close(one, two)
+        assert_close(one, two, rounding(graph))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
