@@ -62,16 +62,12 @@ def _intercepted(name: str) -> property:
 
 
 def _answered(answer: Any, name: str) -> Any:
-    """A property that the record answers; what was never recorded is settled first."""
-    settled = getattr(Tensor, name)
+    """A property that the record answers."""
 
     def read(self: Any) -> Any:
-        meta = self.__dict__.get("_meta")
-        if meta is None:
-            return settled.__get__(self)
-        return answer(meta)
+        return answer(self.__dict__["_meta"])
 
-    return property(read, settled.fset)
+    return property(read, getattr(Tensor, name).fset)
 
 
 def _called(answer: Any, name: str) -> Any:
@@ -79,8 +75,7 @@ def _called(answer: Any, name: str) -> Any:
     settled = getattr(Tensor, name)
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        meta = self.__dict__.get("_meta")
-        found = NotImplemented if meta is None or kwargs else answer(meta, *args)
+        found = NotImplemented if kwargs else answer(self.__dict__["_meta"], *args)
         return settled(self, *args, **kwargs) if found is NotImplemented else found
 
     call.__doc__ = settled.__doc__
@@ -189,12 +184,21 @@ def _make(cls: type) -> type:
     return made
 
 
-def mask(t: Tensor, run: Any, meta: Meta | None = None) -> None:
+def meta_of(t: Tensor) -> Meta:
+    """What is known of a tensor that is there."""
+    frame = t.__dict__
+    array = frame["_array"]
+    return Meta(
+        array.shape, array.dtype, frame.get("_requires_grad", False),
+        frame.get("_grad_fn") is None, frame.get("_inference", False),
+        bool(array.flags.c_contiguous),
+    )  # fmt: skip
+
+
+def mask(t: Tensor, run: Any, meta: Meta) -> None:
     """Intercept what is read of a tensor; `run.touched` hears of it."""
     frame = t.__dict__
-    frame["_run"] = run
-    if meta is not None:
-        frame["_meta"] = meta
+    frame["_run"], frame["_meta"] = run, meta
     t.__class__ = masked_class(t.__class__)  # type: ignore[assignment]
 
 

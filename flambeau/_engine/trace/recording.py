@@ -17,7 +17,7 @@ from . import recorder as recorders
 from .ending import Ending, Tape, place_of, renumbered
 from .memory import Unrecordable
 from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
-from .pending import Meta, is_masked, mask, own_class, unmask
+from .pending import Meta, is_masked, mask, meta_of, own_class, unmask
 from .recorder import Recorder
 from .segment import READ, STEP, LeafGradient, TraceNode
 from .step import record_step
@@ -211,7 +211,7 @@ class Recording:
             t = self.slots[pattern.slot]()
             if t is None or pattern.slot in node.metas:
                 continue
-            meta = _meta_of(t)
+            meta = meta_of(t)
             if meta == self.metas[pattern.slot]:
                 continue
             if not is_masked(t) or t.__dict__["_array"] is not self.arrays[pattern.slot]:
@@ -241,7 +241,7 @@ class Recording:
             raise Unrecordable("a result that no primitive has computed")
         slot = len(self.slots)
         array = t._array
-        meta = node.metas[slot] = _meta_of(t)
+        meta = node.metas[slot] = meta_of(t)
         self.metas.append(meta)
         self.slots.append(weakref.ref(t))
         self.slot_of[id(t)] = slot
@@ -290,7 +290,7 @@ class Recording:
 
     def _mask(self, t: Tensor) -> None:
         if not is_masked(t):
-            mask(t, self)
+            mask(t, self, meta_of(t))
             self.masked.append(t)
 
     # --- the ends of parts ----------------------------------------------------------------------
@@ -404,16 +404,6 @@ class Recording:
                 part.carried.append((made[value], value))
                 earlier, index, output = made[value]
                 self.endings[earlier][1].keep(index, output)
-
-
-def _meta_of(t: Tensor) -> Meta:
-    frame = t.__dict__
-    array = frame["_array"]
-    return Meta(
-        array.shape, array.dtype, frame.get("_requires_grad", False),
-        frame.get("_grad_fn") is None, frame.get("_inference", False),
-        bool(array.flags.c_contiguous),
-    )  # fmt: skip
 
 
 def _tensors(pattern: Any) -> Iterator[Any]:

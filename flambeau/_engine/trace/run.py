@@ -10,7 +10,7 @@ from ..autograd.node import Node, freed_error
 from ..autograd.tensor import Tensor
 from .memory import aliased
 from .pattern import Result, Sequence, rebuild
-from .pending import Meta, is_masked, mask, unmask
+from .pending import Meta, is_masked, mask, meta_of, unmask
 from .play import MISS
 from .segment import READ, TraceNode
 
@@ -103,7 +103,7 @@ class Run:
         for pattern in node.dirty:
             t = self.resolve(pattern)
             if not is_masked(t):
-                mask(t, self)
+                mask(t, self, meta_of(t))
                 self.masked += (t,)
 
     # --- settling ---------------------------------------------------------------------------------

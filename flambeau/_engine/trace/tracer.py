@@ -307,7 +307,7 @@ class Tracer:
             and self.may_record()
         ):
             recording = self.recording = Recording(self, root, run.key)
-        before = mode.grad
+        before = mode.grad, mode.inference
         self.busy = True
         for generator, words in reversed(run.generators):
             generator.from_bytes(words)
@@ -315,7 +315,7 @@ class Tracer:
         try:
             run.rerun(self._performer(recording))
         finally:
-            mode.grad = before
+            mode.grad, mode.inference = before
             run.slots = []
             if recording is not None and recording.recorder.failure is not None:
                 if self.recording is recording:
@@ -328,7 +328,7 @@ class Tracer:
                 if live:
                     self._read_recorded()
                 return None
-            mode.grad = node.grad
+            mode.grad, mode.inference = node.grad, node.inference
             if live:
                 return self.record(node.descriptor, args, kwargs)
             return self.eager(node.descriptor, args, kwargs)
