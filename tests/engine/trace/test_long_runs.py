@@ -44,22 +44,31 @@ def test_memory_is_flat(read, jit):
 DEEP = """
 import resource, sys
 import flambeau
-from flambeau import nn
 from flambeau.utils.checkpoint import checkpoint
 from tests.modes import mode
-width, rows, used = 256, 2048, sys.argv[2] == "checkpoint"
-blocks = [nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, width), nn.Sigmoid())
-          for _ in range(10)]
-x = flambeau.rand(rows, width)
-with mode(sys.argv[1]):
-    for _ in range(5):
-        h = x.clone().requires_grad_()
-        for block in blocks:
+used = sys.argv[2] == "checkpoint"
+
+def block(h):
+    for _ in range(3):
+        h = (h.tanh() * 1.1).sigmoid().exp()
+    return h
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def train(rows):
+    for _ in range(6):
+        h = x = flambeau.rand(rows, 256).requires_grad_()
+        for _ in range(6):
             h = checkpoint(block, h, use_reentrant=False) if used else block(h)
         h.sum().backward()
-        for block in blocks:
-            block.zero_grad()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, float(h.sum()))
+        assert x.grad.isfinite().all()
+
+with mode(sys.argv[1]):
+    train(8)  # what the compiler itself takes comes before
+    before = peak()
+    train(2048)
+print(peak() - before)
 """
 
 
@@ -69,12 +78,8 @@ def test_checkpointing_saves_memory(jit):
     for name in ("plain", "checkpoint"):
         done = subprocess.run(
             [sys.executable, "-c", DEEP, jit, name],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=LIMIT,
-        )
-        peaks[name], total = map(float, done.stdout.split())
-        assert abs(total - 2048 * 256 / 2) < 2048 * 256 / 4
-    # 40 activations of 2 MB without, 10 with and one block's four
-    assert peaks["checkpoint"] < peaks["plain"] - 25, peaks
+            capture_output=True, text=True, check=True, timeout=LIMIT,
+        )  # fmt: skip
+        peaks[name] = float(done.stdout)
+    # 54 activations of 2 MB without; 6 with, and those of one block
+    assert peaks["checkpoint"] < 0.7 * peaks["plain"], peaks
