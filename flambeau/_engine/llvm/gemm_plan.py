@@ -20,15 +20,14 @@ from .host import Host
 from .maths import COSTS
 
 ALIGNMENT = 64  # of scratch memory
-# Bytes of k: up to DEEPEST a panel holds all of it, otherwise it is cut in pieces of about DEPTH.
-DEEPEST = 4096
-DEPTH = 2048
 # A level-one cache has 8 ways at least, so that the rows of A that a tile reads side by side stay
 # there however far apart they lie: A need not be packed.
 MOST_ROWS = 8
 # A tile is up to so many vectors wide; more, with as many accumulators, where m is small: B is then
 # read in longer pieces.
 MOST_VECTORS, MOST_ACCUMULATORS = 6, 24
+# So many panels of B at least make use of rows of A once they are packed.
+PANELS_OF_PACKED_ROWS = 4
 # Cycles to pack one element of B.
 PACK_CYCLES = 0.5
 # What one more form of tile costs, for the time to compile it: so many cycles, but no more than
@@ -328,14 +327,21 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
     if packs:
         cost += PACK_CYCLES * kernel.n * kernel.k
     panels = -(-vectors // width)
-    blocks = 1 if kernel.k * size <= DEEPEST else -(-kernel.k * size // DEPTH)
+    # half of the L2 cache is for B: k is cut if it does not take all of k of a panel, or of the
+    # panels that each packed row of A is for
+    packs_a = _packs_a(kernel)
+    together = min(panels, PANELS_OF_PACKED_ROWS if packs_a else 1)
+    once = rows.parts == 1 and not packs  # every panel is read only once
+    room = host.l2 // 2 // (width * lanes * size)
+    blocks = 1 if once else max(1, -(-kernel.k * together // room))
     depth = -(-kernel.k // blocks)
     blocks = -(-kernel.k // depth) if depth else 1
+    fitting = panels if once else max(1, room // max(1, depth))
     wanted = _tasks_wanted(kernel, cost, lanes)
-    fitting = max(1, host.l2 // 2 // max(1, width * lanes * depth * size))
-    if rows.parts == 1 and not packs:
-        fitting = panels  # every panel is read only once
-    columns, parts = _parts(kernel, (rows.parts, panels), fitting, wanted, blocks)
+    columns = max(-(-panels // fitting), min(wanted, panels // together))
+    parts = -(-wanted // columns)
+    if blocks > 1:  # each part of the rows packs its own B
+        parts = min(parts, max(1, kernel.m // 256))
     return cost, Tiling(
         lanes=lanes,
         rows=rows,
@@ -343,10 +349,11 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
         panels=panels,
         depth=depth,
         blocks=blocks,
-        pack_a=_packs_a(kernel),
+        pack_a=packs_a,
         pack_b=packs,
-        row_parts=parts,
-        column_parts=columns,
+        # columns first: B's panels are then packed once, whichever threads the tasks go to
+        row_parts=Split(rows.parts, min(parts, rows.parts)),
+        column_parts=Split(panels, columns),
         inline=blocks == 1 and epilogue_cost(kernel) * rows.large * width <= INLINE,
         prefetch=_touched(kernel) > host.l2 // 2,
     )
@@ -375,20 +382,6 @@ def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
     # far apart, or on top of each other in the caches: worth a copy that is read often
     pitch = abs(down) * itemsize(kernel.dtype)
     return kernel.m >= 64 and (pitch * kernel.k > host.l2 or pitch % 4096 == 0)
-
-
-def _parts(
-    kernel: Gemm, tiles: tuple[int, int], fitting: int, wanted: int, blocks: int
-) -> tuple[Split, Split]:
-    # columns first: B's panels are then packed once, whichever threads the tasks go to; a task's
-    # panels fill half of the L2 cache at most. With several blocks of k each part of the rows
-    # packs its own B.
-    rows, panels = tiles
-    columns = min(panels, max(-(-panels // fitting), wanted))
-    parts = -(-wanted // columns)
-    if blocks > 1:
-        parts = min(parts, max(1, kernel.m // 256))
-    return Split(panels, columns), Split(rows, min(parts, rows))
 
 
 def _tasks_wanted(kernel: Gemm, cycles: float, lanes: int) -> int:
