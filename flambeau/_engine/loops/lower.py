@@ -18,9 +18,10 @@ from ..passes.pipeline import optimise
 from .assemble import Assembly
 from .capabilities import Capabilities
 from .demand import Demand
-from .flow import Flow
+from .flow import Flow, Misfit
 from .fuse import Fusion
 from .plan import Plan
+from .products import misfits
 from .results import normalised, with_copies
 from .schedule import Schedule
 
@@ -43,6 +44,8 @@ def lower(graph: Graph, capabilities: Capabilities) -> Plan:
     """The plan of a graph as it is, without passes before."""
     graph = normalised(graph, capabilities)
     ways = _Ways(_shared_targets(graph))
+    known = misfits(Flow(graph, capabilities, set()))  # sooner than by an attempt
+    graph = ways.changed(graph, known, set())
     for _ in range(ATTEMPTS):
         flow = Flow(graph, capabilities, ways.called)
         fusion = Fusion(flow, ways.barred)
@@ -52,7 +55,7 @@ def lower(graph: Graph, capabilities: Capabilities) -> Plan:
         plan = assembly.plan()
         if plan is not None:
             return plan
-        graph = ways.changed(graph, assembly)
+        graph = ways.changed(graph, assembly.misfits, assembly.clashes)
     raise RuntimeError("a graph cannot be lowered: its kernels do not come to rest")
 
 
@@ -71,11 +74,11 @@ class _Ways:
         self.copied = copied
         self._copied_operands: set[tuple[Value, int]] = set()
 
-    def changed(self, graph: Graph, assembly: Assembly) -> Graph:
+    def changed(self, graph: Graph, found: list[Misfit], clashes: set[Value]) -> Graph:
         """Learn from an attempt; returns the graph for the next one."""
-        self.copied |= assembly.clashes
+        self.copied |= clashes
         operands: list[tuple[Node, int]] = []
-        for misfit in assembly.misfits:
+        for misfit in found:
             node = misfit.node
             own = node.outputs[0]
             if misfit.operand is None:

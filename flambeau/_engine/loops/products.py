@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..base.shapes import contiguous_strides
-from ..graph.ir import Value
+from ..graph.ir import Node, Value
 from .body import Frame, Place, Writer, finish, note_all
-from .classify import computed_in, name_of
+from .classify import PRODUCT, computed_in, name_of
 from .demand import Demand
 from .flow import Flow, Misfit, Path, along, count, domain_map, with_splits
 from .fuse import Cluster, Fusion
@@ -96,6 +96,49 @@ def place_within(
     return region.offset, tuple(strides)
 
 
+def product_sizes(node: Node) -> tuple[tuple[int, ...], int, int, int]:
+    """The batch, m, n and k of a product."""
+    a, b = node.inputs[:2]
+    if node.name == "linear":
+        return (), count(a.shape[:-1]), b.shape[0], a.shape[-1]
+    return node.outputs[0].shape[:-2], a.shape[-2], b.shape[-1], a.shape[-1]
+
+
+def factor_index(flow: Flow, place: Place, node: Node, number: int) -> Index:
+    """Where operand `number` of a product lies, over (*batch, m, k) or (*batch, k, n).
+
+    Raises:
+        Misfit: not by one stride a dimension.
+    """
+    batch, m, n, k = product_sizes(node)
+    value = node.inputs[number]
+    try:
+        if node.name != "linear":
+            return operand_index(flow, place, value, (*batch, *value.shape[-2:]), len(batch))
+        at = operand_index(flow, place, value, (m, k) if number == 0 else (n, k))
+        return at if number == 0 else Index(at.offset, at.steps[::-1])
+    except Unmappable:
+        raise Misfit(node, number) from None
+
+
+def misfits(flow: Flow) -> list[Misfit]:
+    """The operands of products that no strides describe, if computed values lie row by row."""
+    found = []
+    for node, kind in flow.kind.items():
+        if kind != PRODUCT:
+            continue
+        for number in (0, 1):
+            base, path = flow.path(node.inputs[number])
+            if not path and base.strides is None:
+                continue
+            strides = base.strides or contiguous_strides(base.shape)
+            try:
+                factor_index(flow, Place(0, 0, strides, base.strides is None), node, number)
+            except Misfit as misfit:
+                found.append(misfit)
+    return found
+
+
 class ProductKernel:
     """A product with its epilogue."""
 
@@ -111,13 +154,7 @@ class ProductKernel:
         self.wanted = demand.stored[cluster]
         self.needed = demand.needed(cluster)
         self.product = node.outputs[0]
-        a, b = node.inputs[:2]
-        if node.name == "linear":
-            self.batch: tuple[int, ...] = ()
-            self.m, self.n, self.k = count(a.shape[:-1]), b.shape[0], a.shape[-1]
-        else:
-            self.batch = self.product.shape[:-2]
-            self.m, self.k, self.n = a.shape[-2], a.shape[-1], b.shape[-1]
+        self.batch, self.m, self.n, self.k = product_sizes(node)
         self.sizes = (*self.batch, self.m, self.n)
 
     def build(self) -> Built:
@@ -145,19 +182,7 @@ class ProductKernel:
     def _operand(self, number: int) -> tuple[int, Index, Value]:
         value = self.node.inputs[number]
         place = self.places[self.flow.path(value)[0]]
-        lead = len(self.batch)
-        try:
-            if self.node.name == "linear":
-                sizes = (self.m, self.k) if number == 0 else (self.n, self.k)
-                at = operand_index(self.flow, place, value, sizes)
-                if number == 1:
-                    at = Index(at.offset, at.steps[::-1])
-            else:
-                sizes = (*self.batch, *value.shape[-2:])
-                at = operand_index(self.flow, place, value, sizes, lead)
-        except Unmappable:
-            raise Misfit(self.node, number) from None
-        return place.buffer, at, value
+        return place.buffer, factor_index(self.flow, place, self.node, number), value
 
     def _leaf(self, writer: Writer, base: Value, indices: Map) -> int | None:
         if base is self.product:
