@@ -72,6 +72,8 @@ class _Emitter:
         self.space: Space = lay_out(kernel, host)
         rows = self.space.segments[0].lanes if self.space.across else 1
         kernel, kept = kept_rows(kernel, rows, self.space.rows_axis)
+        if not self.space.across:
+            self.space = lay_out(kernel, host)  # stages have less to do now
         self.kernel, self.host = kernel, host
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
         self.arguments, self.numbers, self.begin, self.end = function.args
@@ -189,12 +191,18 @@ class _Emitter:
         """All stages for one outer point."""
         one = Vectors(self.builder, 1, self.host)
         rows: list[ir.Value] = []
-        for stage in self.kernel.stages:
-            rows.extend(self._pass(stage, outer, rows))
+        for stage, cut in zip(self.kernel.stages, self.space.cuts, strict=True):
+            rows.extend(self._pass(stage, cut, outer, rows))
             point = [*outer, *(number(0) for _ in self.space.inner)]
             self._row(one, stage, point, None, rows)
 
-    def _pass(self, stage: Stage, outer: list[ir.Value], rows: list[ir.Value]) -> list[ir.Value]:
+    def _pass(
+        self,
+        stage: Stage,
+        cut: tuple[Segment, ...],
+        outer: list[ir.Value],
+        rows: list[ir.Value],
+    ) -> list[ir.Value]:
         """One stage over all inner points; its reductions."""
         if not stage.body:
             return []
@@ -203,12 +211,12 @@ class _Emitter:
         foldings = self._foldings(stage)
         kept = [
             [_Kept(Vectors(builder, segment.lanes, self.host), f) for f in foldings]
-            for segment in space.segments
+            for segment in cut
         ]
         with repeated(builder, math.prod(sizes)) as flat:
             beside = [*outer, *digits(builder, flat, tuple(sizes))]
             flat = builder.mul(flat, number(size))
-            for segment, keeps in zip(space.segments, kept, strict=True):
+            for segment, keeps in zip(cut, kept, strict=True):
                 with repeated(builder, segment.trips, segment.lanes) as at:
                     at = builder.add(at, number(segment.start))
                     self._vector(stage, segment, [*beside, at], builder.add(flat, at), keeps, rows)

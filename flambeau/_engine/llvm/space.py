@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..loops.kernel import Access, Instruction, Loop
+from ..loops.kernel import Access, Instruction, Loop, Stage
 from .host import Host
 from .maths import COSTS
 from .types import KINDS
@@ -46,7 +46,7 @@ class Space:
         outer, inner: sizes; `inner` is empty for elementwise kernels.
         sources: for each dimension, outer then inner, the kernel's dimensions it was made of.
         across: whether the axis is the last outer dimension; the last inner one otherwise.
-        segments: of the axis.
+        cuts: the axis's segments, for each stage: all alike if `across`.
         trips: how many of the first segment's vectors are one unit of work ("across" only).
         turned: whether units that follow each other differ in the last dimension of `rest`, not
             in the block: where an access jumps along the axis but not there, what a jump
@@ -57,9 +57,14 @@ class Space:
     inner: tuple[int, ...]
     sources: tuple[tuple[int, ...], ...]
     across: bool
-    segments: tuple[Segment, ...]
+    cuts: tuple[tuple[Segment, ...], ...]
     trips: int
     turned: bool = False
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Of the axis, if `across`."""
+        return self.cuts[0]
 
     @property
     def rest(self) -> tuple[int, ...]:
@@ -117,7 +122,7 @@ def is_elementwise(kernel: Loop) -> bool:
 
 
 # All dimensions have size 1: an axis of one element.
-_ONE_POINT = Space((1,), (), ((),), True, (Segment(0, 1, 1, 1),), 1)
+_ONE_POINT = Space((1,), (), ((),), True, ((Segment(0, 1, 1, 1),),), 1)
 
 
 def lay_out(kernel: Loop, host: Host) -> Space:
@@ -144,12 +149,14 @@ def lay_out(kernel: Loop, host: Host) -> Space:
     axis = (outer if across else inner)[-1][-1]
     jumps = any(a.strides[axis] not in (0, 1) for a in found)
     native = native_lanes(kernel, host)
-    width = 1 if jumps else _width(kernel, host, across, size // native)
-    cut = segments(size, native, width)
+    # lanes that are rows stay together through all stages
+    together = [kernel.stages] * len(kernel.stages) if across else [(s,) for s in kernel.stages]
+    widths = [1 if jumps else _width(s, host, across, size // native) for s in together]
+    cuts = tuple(segments(size, native, width) for width in widths)
     turned = jumps and across and not inner and len(outer) > 1
     inside = math.prod(counts[1]) if across else 1
-    trips = _TURNED if turned else max(1, TASK // (cut[0].lanes * max(inside, 1)))
-    return Space(counts[0], counts[1], (*outer, *inner), across, cut, trips, turned)
+    trips = _TURNED if turned else max(1, TASK // (cuts[0][0].lanes * max(inside, 1)))
+    return Space(counts[0], counts[1], (*outer, *inner), across, cuts, trips, turned)
 
 
 def _merged(
@@ -206,18 +213,20 @@ def native_lanes(kernel: Loop, host: Host) -> int:
     return host.lanes(min(wide) if wide else max(sizes))
 
 
-def _width(kernel: Loop, host: Host, across: bool, vectors: int) -> int:
+def _width(stages: tuple[Stage, ...], host: Host, across: bool, vectors: int) -> int:
     """How many registers a vector fills: more for short bodies, whose latency would be felt.
 
     Args:
+        stages: what is done with one vector.
         across: whether lanes are rows: reductions read longer pieces of memory at a time then.
         vectors: how many native vectors the axis has.
     """
     if not across and 1 < vectors <= _SHORT:
         return 1 << (vectors.bit_length() - 1)  # no loop at all, and nothing waits for the last sum
-    cost = max(_cost(stage.body) for stage in kernel.stages)
-    width = 4 if cost <= 4 else 2 if cost <= 12 else 1
-    if across and any(stage.reductions for stage in kernel.stages):
+    cost = max(_cost(stage.body) for stage in stages)
+    reduced = any(stage.reductions for stage in stages)
+    width = 4 if cost <= 4 else 2 if cost <= 12 or (reduced and not across) else 1
+    if across and reduced:
         width *= 2
     if host.registers < 32:
         width = min(width, 8 if across else 2)
