@@ -47,16 +47,26 @@ def lower(graph: Graph, capabilities: Capabilities) -> Plan:
     known = misfits(Flow(graph, capabilities, set()))  # sooner than by an attempt
     graph = ways.changed(graph, known, set())
     for _ in range(ATTEMPTS):
-        flow = Flow(graph, capabilities, ways.called)
-        fusion = Fusion(flow, ways.barred)
-        demand = Demand(flow, fusion)
-        schedule = Schedule(flow, fusion, demand, ways.copied)
-        assembly = Assembly(flow, fusion, demand, schedule, capabilities, ways.barred)
+        assembly = _attempt(graph, capabilities, ways)
         plan = assembly.plan()
         if plan is not None:
             return plan
         graph = ways.changed(graph, assembly.misfits, assembly.clashes)
-    raise RuntimeError("a graph cannot be lowered: its kernels do not come to rest")
+    # every node by its eager rule, every result in memory of its own: slow, but a plan
+    ways.called.update(node.outputs[0] for node in graph.nodes if node.outputs)
+    ways.copied.update(target for target, _ in graph.updates)
+    plan = _attempt(graph, capabilities, ways).plan()
+    if plan is None:
+        raise RuntimeError("a graph cannot be lowered, not even to calls of eager rules")
+    return plan
+
+
+def _attempt(graph: Graph, capabilities: Capabilities, ways: _Ways) -> Assembly:
+    flow = Flow(graph, capabilities, ways.called)
+    fusion = Fusion(flow, ways.barred)
+    demand = Demand(flow, fusion)
+    schedule = Schedule(flow, fusion, demand, ways.copied)
+    return Assembly(flow, fusion, demand, schedule, capabilities, ways.barred)
 
 
 class _Ways:
