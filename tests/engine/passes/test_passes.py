@@ -252,7 +252,7 @@ def assert_same(graph, other, arrays, numbers):
         assert_close(one, two, rounding(graph))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(programs())
 def test_passes_keep_what_is_computed(program):
     graph, arrays, numbers = program
