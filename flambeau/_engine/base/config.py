@@ -35,7 +35,7 @@ def _cache() -> Path | None:
         return None
 
 
-JIT: str = os.environ.get("FLAMBEAU_JIT", "") or "off"
+JIT: str = os.environ.get("FLAMBEAU_JIT", "") or "auto"
 DEBUG: int = _integer("FLAMBEAU_DEBUG", 0)
 THREADS: int | None = _threads()
 CACHE: Path | None = _cache()

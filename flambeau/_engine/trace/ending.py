@@ -129,9 +129,7 @@ class Ending:
         given = [value for _, value in self.inputs] + [value for _, value in self.carried]
         by_number = dict(self.inputs)
         updates = [(by_number[number], value) for number, value, _ in self.updates]
-        graph = Graph(
-            tuple(given), self.numbers, tuple(self.nodes), tuple(outputs), tuple(updates)
-        )
+        graph = Graph(tuple(given), self.numbers, tuple(self.nodes), tuple(outputs), tuple(updates))
         self.program = compile_graph(graph, self.name)
         self.compiled = frozenset(wanted)
         self.given = self.compiled | self.late.keys()
@@ -269,4 +267,3 @@ def renumbered(nodes: list[Node], source: list[str]) -> tuple[list[Node], list[s
         for node in nodes
     ]  # fmt: skip
     return made, [source[position] for position in used]
-

@@ -179,9 +179,10 @@ class Hub:
     def before_draw(self) -> None:
         """A generator is about to be used, or looked at, outside of programs."""
         tracer = self.local.tracer
-        if tracer is not None and tracer.run is not None and not tracer.busy:
-            if any(node.random for node in tracer.run.cursor.path()):
-                tracer.settle("a random generator was used outside of ops")
+        if tracer is None or tracer.run is None or tracer.busy:
+            return
+        if any(node.random for node in tracer.run.cursor.path()):
+            tracer.settle("a random generator was used outside of ops")
 
 
 def _drop_grad(leaf: Tensor) -> None:

@@ -198,4 +198,3 @@ def key_of(pattern: Any, specs: dict[int, InputSpec]) -> Any:
     if isinstance(pattern, Constant):
         return ("constant", pattern.kind, repr(pattern.value))
     return (type(pattern).__name__, *pattern)
-

@@ -202,6 +202,12 @@ def mask(t: Tensor, run: Any, meta: Meta) -> None:
     t.__class__ = masked_class(t.__class__)  # type: ignore[assignment]
 
 
+def settled(t: Tensor) -> Tensor:
+    """The tensor itself; if it was pending, it is computed now."""
+    getattr(t, "_array")  # noqa: B009
+    return t
+
+
 def unmask(t: Any) -> None:
     """Give a tensor its own class back."""
     cls = type(t).__dict__.get("stands_for")

@@ -50,9 +50,7 @@ class _Writer:
     def check(self, pattern: Any, text: str) -> None:
         """Lines that give up unless the expression `text` fits."""
         kind = type(pattern)
-        if kind is Result:
-            self.miss_if(f"{self.tensor(pattern)} is not {text}")
-        elif kind is Input and not pattern.new:
+        if kind is Result or kind is Input and not pattern.new:
             self.miss_if(f"{self.tensor(pattern)} is not {text}")
         elif kind is Input:
             self.lines.append(f"    x = {text}")
@@ -181,9 +179,7 @@ class _Writer:
         if node.dirty:
             self.lines.append("    run.mask_dirty(node)")
         for slot, meta in node.changes.items():
-            self.lines.append(
-                f"    slots[{self.name(slot)}].__dict__['_meta'] = {self.name(meta)}"
-            )
+            self.lines.append(f"    slots[{self.name(slot)}].__dict__['_meta'] = {self.name(meta)}")
         if node.step is not None:
             self.lines.append("    run.steps += (args,)")
         if node.descriptor.name == "grad=":

@@ -105,8 +105,10 @@ class Recorder:
         for out in results:
             if not isinstance(out, Tensor) or out._array.dtype.kind == "O":
                 raise Unrecordable("a result that is no tensor")
-        if PRIMITIVES[name].shape is None and not PRIMITIVES[name].view and (
-            name in _SHAPES_DEPEND_ON_VALUES
+        if (
+            PRIMITIVES[name].shape is None
+            and not PRIMITIVES[name].view
+            and (name in _SHAPES_DEPEND_ON_VALUES)
         ):
             raise Unrecordable("the shape of the result depends on values")
         inputs = tuple(self._operand(x) for x in operands)

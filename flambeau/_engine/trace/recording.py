@@ -17,7 +17,7 @@ from . import recorder as recorders
 from .ending import Ending, Tape, place_of, renumbered
 from .memory import Unrecordable
 from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
-from .pending import Meta, is_masked, mask, meta_of, own_class, unmask
+from .pending import Meta, is_masked, mask, meta_of, own_class, settled, unmask
 from .recorder import Recorder
 from .segment import READ, STEP, LeafGradient, TraceNode
 from .step import record_step
@@ -34,8 +34,8 @@ class Recording:
     """
 
     __slots__ = (
-        "arrays", "endings", "events", "histories", "inputs", "key", "masked", "metas", "number_of", "numbers",
-        "recorder", "root", "slot_of", "slots", "start", "start_slot",
+        "arrays", "endings", "events", "histories", "inputs", "key", "masked", "metas",
+        "number_of", "numbers", "recorder", "root", "slot_of", "slots", "start", "start_slot",
         "tracer", "used",
     )  # fmt: skip
 
@@ -114,7 +114,7 @@ class Recording:
         if node is not None:
             node.random = any("generator" in each.params for each in recorder.nodes[before[0] :])
             node.inputs_before, node.numbers_before = before[1:]
-        if node is not None and recorder.failure is None:
+        if node is not None and recorder.failure is None and self.tracer.recording is self:
             try:
                 self._conclude(node, result)
             except Unrecordable as reason:
@@ -174,9 +174,7 @@ class Recording:
         cls = own_class(t)
         if cls.__name__ not in RECORDABLE_CLASSES or not cls.__module__.startswith("flambeau"):
             raise Unrecordable(f"a tensor of class {cls.__name__}")
-        if is_masked(t):
-            t._array  # noqa: B018: what a finished segment owes is delivered
-        if is_masked(t):
+        if is_masked(settled(t)):
             raise Unrecordable("a tensor that another thread is computing")
         reason = unfit(t)
         if reason is not None:

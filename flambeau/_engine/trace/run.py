@@ -11,7 +11,6 @@ from ..autograd.tensor import Tensor
 from .memory import aliased
 from .pattern import Result, Sequence, rebuild
 from .pending import Meta, is_masked, mask, meta_of, unmask
-from .play import MISS
 from .segment import READ, TraceNode
 
 
@@ -92,9 +91,7 @@ class Run:
         """Whether nobody else sees the memory that an event will write late."""
         if node.final:
             return True  # at once, for every alias to see
-        return all(
-            is_masked(t) or not aliased(t) for t in (self.resolve(p) for p in node.dirty)
-        )
+        return all(is_masked(t) or not aliased(t) for t in (self.resolve(p) for p in node.dirty))
 
     def mask_dirty(self, node: TraceNode) -> None:
         """Settled tensors that an event writes are pending from now on."""
@@ -136,7 +133,7 @@ class Run:
                 _free(t, t.__dict__["_meta"], ending.tapes[slot])
 
     def close(self, ending: Any) -> None:
-        """The segment is over; results that nobody may ever read stay where the program has them."""
+        """The segment is over; what nobody may ever read stays where the program has it."""
         ending.owed = [self.slots[slot] for slot in ending.late]
         self.closed = ending
         self.slots = []

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .pattern import Constant, InputSpec, Mapping, Sequence, key_of
-from .play import MISS, play_of
 from .pending import Meta
+from .play import MISS, play_of
 
 MOST_CHILDREN = 8
 PATIENCE = 8  # misses before a place is left alone for a while

@@ -317,4 +317,3 @@ def _note_update(
         if value.dtype != array.dtype:
             value = recorder.emit("convert", (value,), {"dtype": array.dtype})
         recorder.assign(array, value)
-

@@ -47,7 +47,7 @@ class Numbers:
     def compiled(
         self, source: list[str], guarded: bool
     ) -> Callable[[list[float]], tuple[float, ...] | None]:
-        """A function from the given numbers to those of `source`, or to None where a guard fails."""
+        """A function from the given numbers to those of `source`; None where a guard fails."""
         lines = ["def vector(g):"]
         if guarded:
             lines += [f"    if not ({guard}): return None" for guard in dict.fromkeys(self.guards)]

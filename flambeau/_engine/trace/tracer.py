@@ -19,7 +19,8 @@ from ..autograd.tensor import Tensor
 from ..base import state
 from ..graph.ir import ProgramFault
 from . import log
-from .memory import Unrecordable, root_of
+from .deciding import apart, beginning, insert, name_of, read_all, reads, ready, small
+from .memory import Unrecordable
 from .pending import is_masked, unmask
 from .play import MISS
 from .recording import Recording, read_node
@@ -31,7 +32,6 @@ MOST_BEGINNINGS = 16  # ways in which segments with the same first op may begin
 MOST_READS = 8  # in a segment, while a backward is still to come
 FREE_RECORDINGS = 8  # then one more for so many events:
 EVENTS_PER_RECORDING = 60
-SHORT, LITTLE = 6, 50_000  # events, and elements, of segments that stay eager
 LOOP = 64  # events after which a segment ends where it repeats itself
 HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
 MISSES = {"auto": 1, "force": 0}  # side exits at a place before the new way is recorded
@@ -88,10 +88,10 @@ class Tracer:
                     result = self.start(self.last, child, args, kwargs)
                     if result is not MISS:
                         return result
-        if descriptor.name in IMMEDIATE and _ready(args):
+        if descriptor.name in IMMEDIATE and ready(args):
             return self.eager(descriptor, args, kwargs)
-        if _reads(descriptor, args):
-            _read_all((*args, *kwargs.values()))
+        if reads(descriptor, args):
+            read_all((*args, *kwargs.values()))
             return self.eager(descriptor, args, kwargs)
         if run is not None:
             self.leave(run, f"{descriptor.name} did not fit")
@@ -101,7 +101,7 @@ class Tracer:
 
     def begin(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """An event between segments."""
-        key = _key(descriptor, args)
+        key = beginning(descriptor, args)
         root = self.roots.get(key)
         self.eager_events += 1
         if root is not None:
@@ -172,7 +172,7 @@ class Tracer:
             result = recording.perform(descriptor, args, kwargs)
         finally:
             state.on_op = self.hub.restored(before)
-            if recording.recorder.failure is not None:
+            if recording.recorder.failure is not None and self.recording is recording:
                 self.abandon()
         if self.recording is not None and descriptor is STEP:
             self.fresh_start = True
@@ -185,7 +185,7 @@ class Tracer:
         recording = self.recording
         assert recording is not None
         events = recording.events
-        if len(events) <= LOOP or _key(descriptor, args) != recording.key:
+        if len(events) <= LOOP or beginning(descriptor, args) != recording.key:
             return False
         if recording.open_tape():
             return False
@@ -198,7 +198,7 @@ class Tracer:
         recording = self.recording
         assert recording is not None
         try:
-            recording.end_part(True, _name(recording))
+            recording.end_part(True, name_of(recording))
             recording.link()
         except Unrecordable as reason:
             recording.recorder.fail(str(reason))
@@ -207,10 +207,10 @@ class Tracer:
         self.recording = None
         self.recordings += 1
         recording.stop()
-        if self.hub.mode == "auto" and _small(recording):
+        if self.hub.mode == "auto" and small(recording):
             self.heat[recording.key] = -100_000
             return
-        _insert(recording)
+        insert(recording)
         log.recorded(recording)
 
     def abandon(self) -> None:
@@ -245,7 +245,7 @@ class Tracer:
         """Run the part that ends at `node`; False where it must be left by the side exit."""
         ending = node.ending
         alive = held_elsewhere(run.slots, ending.candidates)
-        if ending.broken or not self._can_settle(run, ending, alive) or not _apart(run, ending):
+        if ending.broken or not self._can_settle(run, ending, alive) or not apart(run, ending):
             return False
         if not ending.ready_for(alive) and not self._compile(ending, alive):
             return False
@@ -317,9 +317,9 @@ class Tracer:
         finally:
             mode.grad, mode.inference = before
             run.slots = []
-            if recording is not None and recording.recorder.failure is not None:
-                if self.recording is recording:
-                    self.abandon()
+            failed = recording is not None and recording.recorder.failure is not None
+            if failed and self.recording is recording:
+                self.abandon()
 
     def _performer(self, recording: Recording | None) -> Callable[..., Any]:
         def perform(node: TraceNode, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -335,7 +335,7 @@ class Tracer:
 
         return perform
 
-    # --- reads --------------------------------------------------------------------------------------
+    # --- reads ------------------------------------------------------------------------------------
 
     def touched(self, run: Run, t: Tensor, name: str) -> bool:
         """An attribute of a masked tensor is read; see `Run.touched`."""
@@ -372,7 +372,7 @@ class Tracer:
         try:
             if len(recording.endings) >= MOST_READS:
                 raise Unrecordable("results are read, and their history is never used")
-            recording.end_part(False, _name(recording))
+            recording.end_part(False, name_of(recording))
         except Unrecordable as reason:
             recording.recorder.fail(str(reason))
             self.abandon()
@@ -394,8 +394,11 @@ class Tracer:
             if not is_masked(t):
                 return False
         if self.run is run:
-            if is_masked(t) and name == "_array" and "_array" in t.__dict__ and not any(
-                t is one for one in run.masked
+            if (
+                is_masked(t)
+                and name == "_array"
+                and "_array" in t.__dict__
+                and not any(t is one for one in run.masked)
             ):
                 return True
             self.leave(run, f"{name} was read")
@@ -424,98 +427,3 @@ class Tracer:
         if self.recording is not None:
             self.recording.recorder.fail(reason)
             self.abandon()
-
-
-def _key(descriptor: Any, args: tuple) -> tuple:
-    """What segments that begin alike have in common."""
-    for x in args:
-        if type(x) is list and x:
-            x = x[0]
-        if isinstance(x, Tensor):
-            return descriptor.name, mode.grad, x.shape, is_masked(x)  # type: ignore[attr-defined]
-    return descriptor.name, mode.grad, None, False
-
-
-def _reads(descriptor: Any, args: tuple) -> bool:
-    """Whether what an op does depends on elements: its operands are read then, and it runs now."""
-    if getattr(descriptor, "reads_values", False):
-        return True
-    if descriptor.name in ("getitem", "setitem") and len(args) > 1:
-        index = args[1] if type(args[1]) is tuple else (args[1],)
-        return any(isinstance(x, Tensor) and (x.ndim == 0 or x.dtype.name == "bool") for x in index)
-    return False
-
-
-def _read_all(values: Any) -> None:
-    for x in values:
-        if isinstance(x, Tensor):
-            x._array  # noqa: B018: pending ones are computed
-        elif isinstance(x, (tuple, list)):
-            _read_all(x)
-
-
-def _ready(args: tuple) -> bool:
-    """Whether the tensors of a view are there, and nobody differentiates through it."""
-    for x in args:
-        if isinstance(x, Tensor):
-            if is_masked(x) or x._requires_grad:
-                return False
-        elif type(x) is tuple and not _ready(x):
-            return False
-    return True
-
-
-def _name(recording: Recording) -> str:
-    return f"{recording.events[0].descriptor.name}..{recording.events[-1].descriptor.name}"
-
-
-def _small(recording: Recording) -> bool:
-    """Whether a segment is too little work for a program to pay."""
-    if len(recording.events) >= SHORT:
-        return False
-    return sum(array.size for array in recording.arrays) < LITTLE
-
-
-def _apart(run: Run, ending: Any) -> bool:
-    """Whether the inputs that are written lie in memory of their own.
-
-    Inputs that were recognised by identity were looked at when they were seen first.
-    """
-    fresh: Any = run.fresh
-    if not ending.written or not fresh and ending.roots_at == run.tracer.admissions:
-        return True
-    inputs = run.inputs
-    if ending.roots_at != run.tracer.admissions:
-        roots = {id(root_of(inputs[number].__dict__["_array"])) for number in ending.written}
-        if len(roots) != len(ending.written):
-            return False
-        ending.roots, ending.roots_at = frozenset(roots), run.tracer.admissions
-        fresh = range(len(inputs))
-    return all(
-        number in ending.written or id(root_of(inputs[number].__dict__["_array"])) not in roots_of
-        for roots_of in (ending.roots,)
-        for number in fresh
-    )
-
-
-def _insert(recording: Recording) -> None:
-    """Add a recorded path to the tree, sharing the beginning with those that are there."""
-    endings = {id(node): ending for node, ending in recording.endings}
-    parent = recording.root
-    shared: list[Any] = []  # the ending that stands for each part
-    for node in recording.events:
-        ending = endings.get(id(node))
-        same = parent.child_like(node)
-        if same is None:
-            node.ending = ending
-            node.join(parent)
-            same = node
-        elif ending is not None:
-            if same.ending is None or same.ending.final != ending.final:
-                same.ending = ending
-            else:
-                for index, output in ending.kept:
-                    same.ending.keep(index, output)
-        if ending is not None:
-            shared.append(same.ending)
-        parent = same

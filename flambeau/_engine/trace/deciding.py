@@ -1,0 +1,109 @@
+"""What the tracer has to decide of events and segments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd.mode import mode
+from ..autograd.tensor import Tensor
+from .memory import root_of
+from .pending import is_masked, settled
+from .recording import Recording
+from .run import Run
+
+SHORT, LITTLE = 6, 50_000  # events, and elements, of segments that stay eager
+
+
+def beginning(descriptor: Any, args: tuple) -> tuple:
+    """What segments that begin alike have in common."""
+    for x in args:
+        if type(x) is list and x:
+            x = x[0]
+        if isinstance(x, Tensor):
+            return descriptor.name, mode.grad, x.shape, is_masked(x)  # type: ignore[attr-defined]
+    return descriptor.name, mode.grad, None, False
+
+
+def reads(descriptor: Any, args: tuple) -> bool:
+    """Whether what an op does depends on elements: its operands are read then, and it runs now."""
+    if getattr(descriptor, "reads_values", False):
+        return True
+    if descriptor.name in ("getitem", "setitem") and len(args) > 1:
+        index = args[1] if type(args[1]) is tuple else (args[1],)
+        return any(isinstance(x, Tensor) and (x.ndim == 0 or x.dtype.name == "bool") for x in index)
+    return False
+
+
+def read_all(values: Any) -> None:
+    for x in values:
+        if isinstance(x, Tensor):
+            settled(x)
+        elif isinstance(x, (tuple, list)):
+            read_all(x)
+
+
+def ready(args: tuple) -> bool:
+    """Whether the tensors of a view are there, and nobody differentiates through it."""
+    for x in args:
+        if isinstance(x, Tensor):
+            if is_masked(x) or x._requires_grad:
+                return False
+        elif type(x) is tuple and not ready(x):
+            return False
+    return True
+
+
+def small(recording: Recording) -> bool:
+    """Whether a segment is too little work for a program to pay."""
+    if len(recording.events) >= SHORT:
+        return False
+    return sum(array.size for array in recording.arrays) < LITTLE
+
+
+def apart(run: Run, ending: Any) -> bool:
+    """Whether the inputs that are written lie in memory of their own.
+
+    Inputs that were recognised by identity were looked at when they were seen first.
+    """
+    fresh: Any = run.fresh
+    if not ending.written or not fresh and ending.roots_at == run.tracer.admissions:
+        return True
+    inputs = run.inputs
+    if ending.roots_at != run.tracer.admissions:
+        roots = {id(root_of(inputs[number].__dict__["_array"])) for number in ending.written}
+        if len(roots) != len(ending.written):
+            return False
+        ending.roots, ending.roots_at = frozenset(roots), run.tracer.admissions
+        fresh = range(len(inputs))
+    return all(
+        number in ending.written or id(root_of(inputs[number].__dict__["_array"])) not in roots_of
+        for roots_of in (ending.roots,)
+        for number in fresh
+    )
+
+
+def insert(recording: Recording) -> None:
+    """Add a recorded path to the tree, sharing the beginning with those that are there."""
+    endings = {id(node): ending for node, ending in recording.endings}
+    parent = recording.root
+    shared: list[Any] = []  # the ending that stands for each part
+    for node in recording.events:
+        ending = endings.get(id(node))
+        same = parent.child_like(node)
+        if same is None:
+            node.ending = ending
+            node.join(parent)
+            same = node
+        elif ending is not None:
+            if same.ending is None or same.ending.final != ending.final:
+                same.ending = ending
+            else:
+                for index, output in ending.kept:
+                    same.ending.keep(index, output)
+        if ending is not None:
+            shared.append(same.ending)
+        parent = same
+
+
+def name_of(recording: Recording) -> str:
+    return f"{recording.events[0].descriptor.name}..{recording.events[-1].descriptor.name}"
