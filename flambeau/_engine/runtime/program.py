@@ -21,7 +21,9 @@ from .hazards import at_risk
 from .layout import Frame, Status
 from .statistics import StepFacts
 
-_SHORT = 50_000  # nanoseconds of work: shorter programs keep Python's lock while they run
+# Nanoseconds of work: shorter programs keep Python's lock while they run. Who gives it up may wait
+# 5 ms to have it back from a thread that computes; and Python itself holds it as long.
+_SHORT = 200_000
 _programs: WeakSet[Program] = WeakSet()
 
 
