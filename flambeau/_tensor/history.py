@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from .. import autograd as _autograd
 from .._engine.autograd.backward import RETAIN
 from .._engine.autograd.calls import P
 from .._engine.autograd.hooks import RemovableHandle
@@ -187,9 +188,7 @@ def backward(
     Raises:
         RuntimeError: nothing requires grad, shapes differ, or the graph was freed.
     """
-    from ..autograd import backward as run
-
-    run(self, gradient, retain_graph, create_graph, inputs=inputs)
+    _autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 @method()

@@ -181,14 +181,21 @@ def number(value: Any, group: Group) -> Any:
     """An option as a float; a Tensor stays one where the step is differentiable."""
     if isinstance(value, Tensor) and group.get("differentiable"):
         return value
+    if type(value) is float:
+        return value
     return float(value)  # NumPy's own scalars too: they would widen the arrays they meet
 
 
 def advance(state: State, name: str = "step", value: float | None = None) -> float:
     """Set a counter (to one more than it was) and return it, rounded as it is stored."""
     counter = state[name]
-    _write(counter, counter._array + 1 if value is None else value)
-    return counter._array.item()
+    array = counter._array
+    if value is None:
+        array += 1
+    else:
+        array[...] = value
+    storage_of(counter).version += 1
+    return array.item()
 
 
 def lerp(a: Value, b: Value, weight: Any) -> Value:

@@ -14,7 +14,7 @@ from copy import deepcopy
 from typing import Any, TypeAlias
 
 from flambeau._engine.autograd.hooks import RemovableHandle
-from flambeau._engine.autograd.mode import is_grad_enabled, set_grad_enabled
+from flambeau._engine.autograd.mode import mode
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.optim import _checkpoint
 
@@ -79,12 +79,12 @@ def _use_grad_for_differentiable(step: Callable[..., Any]) -> Callable[..., Any]
 
     @functools.wraps(step)
     def in_grad_mode(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        before = is_grad_enabled()
+        before = mode.grad
         try:
-            set_grad_enabled(self.defaults.get("differentiable", False))
+            mode.grad = self.defaults.get("differentiable", False)
             return step(self, *args, **kwargs)
         finally:
-            set_grad_enabled(before)
+            mode.grad = before
 
     return in_grad_mode
 

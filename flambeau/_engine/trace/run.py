@@ -18,9 +18,9 @@ class FreedNode(Node):
     """The history of a result whose graph has been used up by a replayed backward."""
 
     released = True
+    sequence = 0
 
     def __init__(self, label: str):
-        super().__init__(())
         self.label = label
 
     def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
