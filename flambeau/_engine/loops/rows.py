@@ -7,7 +7,7 @@ from typing import Any
 
 from ..graph.ir import Value, values_of
 from .body import Frame, Place, Writer, finish, note_all
-from .classify import BOOL, computed_in, name_of
+from .classify import BOOL, EXPENSIVE, computed_in, name_of
 from .demand import Demand
 from .flow import Flow, Misfit, domain_map, with_splits
 from .fuse import Cluster, Fusion
@@ -50,6 +50,10 @@ class RowKernel:
         self.after: set[Value] = set()  # row values that depend on reductions
         self._find_stages()
         count = 1 + max(self.stage.values(), default=0)
+        # expensive values that later stages read again, and the results in whose memory they wait
+        self.kept: dict[Value, tuple[int, Value]] = {}
+        if count > 1:
+            self._find_kept(count - 1)
         self.bodies = [Writer(flow, space, self._in_body) for _ in range(count)]
         self.rows = [Writer(flow, space, self._in_row) for _ in range(count)]
         self.row_results: list[dict[Value, int]] = [{} for _ in range(count)]
@@ -82,6 +86,28 @@ class RowKernel:
                 self.after.add(out)
             self.stage[out] = stage
 
+    def _find_kept(self, last: int) -> None:
+        """Functions that more than one stage needs are stored by the first of them, where a result
+        of the last stage will be: that costs less than to compute them again."""
+        full = [v for v in self.wanted if v not in self.fusion.row]
+        free = [v for v in full if self.stage[v] == last and v not in self.late]
+        uses: dict[Value, set[int]] = {v: {last if v in self.late else self.stage[v]} for v in full}
+        for node in reversed(self.cluster.nodes):
+            out = node.outputs[0]
+            if out not in self.stage or (
+                out in self.fusion.row and not self.flow.is_reduction(out)
+            ):
+                continue
+            stages = {self.stage[out]} if out in self.fusion.row else uses.get(out, set())
+            if node.name in EXPENSIVE and len(stages) > 1 and out not in full:
+                place = next((v for v in free if v.dtype == out.dtype), None)
+                if place is not None:
+                    free.remove(place)
+                    self.kept[out] = min(stages), place
+                    stages = {min(stages)}
+            for x in values_of(node.inputs):
+                uses.setdefault(self.flow.path(x)[0], set()).update(stages)
+
     # --- bodies ----------------------------------------------------------------------------
 
     def build(self) -> Built:
@@ -96,6 +122,8 @@ class RowKernel:
                 self._now = self.stage[out]
                 body = self.bodies[self._now]
                 body.read(out, domain_map(out.shape, self.space))
+                if out in self.kept:
+                    self._keep(out)
         for value in self.wanted:
             if value in self.fusion.row:
                 self._store_row(value)
@@ -128,6 +156,18 @@ class RowKernel:
         place = self.places[value]
         at = place.at(indices, len(self.space))
         self.stores[stage].append((place.buffer, at, name_of(value.dtype), number))
+
+    def _keep(self, value: Value) -> None:
+        """Store a value for later stages."""
+        stage, result = self.kept[value]
+        self._now = stage
+        number = self.bodies[stage].read(value, domain_map(value.shape, self.space))
+        buffer, at = self._waiting_at(result)
+        self.stores[stage].append((buffer, at, name_of(value.dtype), number))
+
+    def _waiting_at(self, result: Value) -> tuple[int, Index]:
+        place = self.places[result]
+        return place.buffer, place.at(domain_map(result.shape, self.space), len(self.space))
 
     def _store_row(self, value: Value) -> None:
         stage = self.stage[value]
@@ -164,6 +204,8 @@ class RowKernel:
     def _in_body(self, writer: Writer, base: Value, indices: Map) -> int | None:
         if base in self.after:
             return self._row_value(writer, base, indices)
+        if base in self.kept and self._now > self.kept[base][0]:
+            return writer.put("load", (), name_of(base.dtype), self._waiting_at(self.kept[base][1]))
         return self._elsewhere(writer, base, indices)
 
     def _in_row(self, writer: Writer, base: Value, indices: Map) -> int | None:

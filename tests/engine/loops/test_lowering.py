@@ -98,6 +98,15 @@ def test_rows_in_place():
     assert written(plan) == [{INPUT}]
 
 
+def test_a_function_is_computed_once_a_point():
+    m = Making()
+    a = m.input(floats(6, 5))
+    plan = run(m, [m.call("softmax", a, dim=1)])
+    (step,) = plan.steps
+    names = [one.name for stage in step.kernel.stages for one in stage.body]
+    assert names.count("exp") == 1  # it waits for the sum where the result will be
+
+
 def test_columns_in_place():
     m = Making()
     a = m.input(floats(6, 5))
