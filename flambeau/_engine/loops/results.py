@@ -32,7 +32,8 @@ def normalised(graph: Graph, capabilities: Capabilities) -> Graph:
         return out
 
     outputs = tuple(Output(own(o.value, None), o.static) for o in graph.outputs)
-    updates = tuple((target, own(value, target)) for target, value in graph.updates)
+    changed = [(target, value) for target, value in graph.updates if value is not target]
+    updates = tuple((target, own(value, target)) for target, value in changed)
     return replace(graph, nodes=tuple(nodes), outputs=outputs, updates=updates)
 
 

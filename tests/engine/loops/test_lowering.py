@@ -66,6 +66,12 @@ def test_readers_of_the_old_content_come_first():
     assert kinds(plan) == ["Gemm", "Loop"]
 
 
+def test_an_update_that_changes_nothing():
+    m = Making()
+    a = m.input(floats(4))
+    assert not run(m, [], [(a, a)]).steps
+
+
 def test_a_swap_keeps_both():
     m = Making()
     a, b = m.input(floats(4)), m.input(floats(4))
