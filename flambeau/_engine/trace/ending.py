@@ -72,7 +72,7 @@ class Ending:
         self.place_of_input: dict[int, int] = {}
         self.arrays_at = self.roots_at = -1  # the tracer's admissions when these were right
         self.arrays: list[np.ndarray] | None = None
-        self.storages: list[tuple[Storage, int]] | None = None
+        self.frames: list[tuple[dict[str, Any], int]] | None = None
         self.vector: Callable[[list[float]], Any] | None = None
         self.numbers = 0
         self.program: Any = None
@@ -157,8 +157,8 @@ class Ending:
         if self.arrays is None or self.arrays_at != run.tracer.admissions:
             self.arrays_at = run.tracer.admissions
             self.arrays = [inputs[number].__dict__["_array"] for number in self.input_numbers]
-            self.storages = [
-                (storage_in_frame(inputs[number]), writes) for number, _, writes in self.updates
+            self.frames = [
+                (framed_storage(inputs[number]), writes) for number, _, writes in self.updates
             ]
             return self.arrays.copy()
         arrays = self.arrays.copy()
@@ -170,8 +170,8 @@ class Ending:
 
     def settle(self, run: Any, outputs: list[np.ndarray]) -> None:
         """Hand the arrays to the tensors that are alive, and count the writes."""
-        for storage, writes in self.storages or ():
-            storage.version += writes
+        for frame, writes in self.frames or ():
+            frame["_storage"].version += writes
         for memory, array in zip(self.output_memories, outputs, strict=False):
             entry = run.settled.get(memory)
             if entry is None:
@@ -203,6 +203,12 @@ class Ending:
                 storage.version = self.generations[place.memory]
         run.shared.add(place.memory)
         return array, storage
+
+
+def framed_storage(t: Tensor) -> dict[str, Any]:
+    """A tensor's attributes, with its storage made (and not held: see `aliased`)."""
+    storage_in_frame(t)
+    return t.__dict__
 
 
 def storage_in_frame(t: Tensor) -> Storage:

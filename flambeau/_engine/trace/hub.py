@@ -18,8 +18,10 @@ MODES = ("off", "auto", "force")
 
 
 def _compile_graph(graph: Any, name: str) -> Any:
-    from ..runtime import compile_graph
+    from ..runtime import available, compile_graph
 
+    if not available():  # llvmlite is there, but not one that serves
+        HUB.set_mode("off")
     return compile_graph(graph, name)
 
 
