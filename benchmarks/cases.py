@@ -72,6 +72,8 @@ CASES = [
     Case("Python's share: 2-4-2, batch 1", loops.classifier(TINY, 1),
          jax_steps.classifier(TINY, 1)),
     *_seed_cases(),
+    Case("seed loop 64-128-10, DataLoader, metrics",
+         loops.classifier((64, 128, 10), 64, loader=True, metrics=True)),
     _inference(1, 3.0),
     _inference(256, 1.5),
     Case("autoencoder 784-128-32-128-784, batch 128", loops.autoencoder(AUTOENCODER, 128),

@@ -37,9 +37,19 @@ def _epochs(loader: Any, count: int) -> Iterator[Any]:
 
 
 def classifier(
-    sizes: tuple[int, ...], batch: int, loader: bool = False, read: bool = False
+    sizes: tuple[int, ...],
+    batch: int,
+    loader: bool = False,
+    read: bool = False,
+    metrics: bool = False,
 ) -> Build:
-    """The seed's loop: an MLP, cross-entropy, AdamW; `read` reads the loss at each step."""
+    """The seed's loop: an MLP, cross-entropy, AdamW.
+
+    Args:
+        loader: batches come from a shuffling DataLoader; otherwise there is one batch.
+        read: the loss is read at each step.
+        metrics: losses and right answers are kept at each step, as in the demo.
+    """
 
     def build(torch: Any, compile: Callable[[Any], Any]) -> Run:
         torch.manual_seed(0)
@@ -56,6 +66,7 @@ def classifier(
 
         def run(count: int) -> int:
             steps, total = 0, 0.0
+            losses, right = [], []
             model.train()
             for xb, yb in _epochs(train_loader, count) if loader else _one_batch(x, y, count):
                 xb, yb = xb.to(device), yb.to(device)
@@ -67,6 +78,9 @@ def classifier(
                 steps += 1
                 if read:
                     total += loss.item()
+                if metrics:
+                    losses.append(loss.detach())
+                    right.append((logits.argmax(dim=1) == yb).sum())
             loss.item()
             return steps
 

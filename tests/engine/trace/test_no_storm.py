@@ -16,6 +16,9 @@ from tests.modes import MODES, mode
 pytest.importorskip("llvmlite")
 
 from flambeau._engine.trace import log
+from flambeau._engine.trace.hub import HUB
+
+from .injection import exits
 
 WARM, STEPS = 16, 60
 WATCHED = ("recorded", "side exits", "abandoned", "compiler errors")
@@ -30,6 +33,7 @@ class Training:
         self.optimizer = make(self.model.parameters())
         self.x, self.y = flambeau.rand(64, 4), flambeau.randint(0, 3, (64,))
         self.total: Any = 0.0
+        self.kept: list[Any] = []
 
     def step(self, rows: int = 8, weight: float = 1.0) -> Any:
         """One step on the first rows."""
@@ -99,11 +103,29 @@ def _slices(run: Training, i: int) -> None:
     run.optimizer.step()
 
 
+def _detached_kept(run: Training, i: int) -> None:
+    run.kept.append(run.step().detach())
+
+
+def _kept(run: Training, i: int) -> None:
+    run.kept.append(run.step())
+
+
+def _right_answers(run: Training, i: int) -> None:
+    run.optimizer.zero_grad()
+    logits = run.model(run.x)
+    loss = nn.functional.cross_entropy(logits, run.y)
+    loss.backward()
+    run.optimizer.step()
+    run.kept.append((logits.argmax(1) == run.y).sum())
+
+
 # what may still be recorded, and how often a replay may be left, in the steps after the first
 SETTLED: dict[Callable[[Training, int], None], tuple[int, int]] = {
     _rate: (0, 0), _schedule: (0, 0), _weight: (0, 0), _summed_numbers: (0, 0),
     _number_in_tensor: (0, 0), _every_fifth_read: (1, 12), _two_sizes: (1, 15),
-    _evaluated: (2, 20), _clipped: (0, 0), _slices: (0, 0),
+    _evaluated: (2, 20), _clipped: (0, 0), _slices: (0, 0), _detached_kept: (0, 0), _kept: (0, 0),
+    _right_answers: (0, 0),
 }  # fmt: skip
 
 
@@ -122,6 +144,19 @@ def test_a_loop_settles(step, jit):
     assert more["recorded"] + more["abandoned"] <= recorded, more
     assert more["side exits"] <= left, more
     assert more["compiler errors"] == 0, more
+
+
+@pytest.mark.parametrize("step", SETTLED, ids=lambda step: step.__name__[1:])
+def test_a_loop_is_replayed(step):
+    run = Training()
+    HUB.clear()
+    with mode("auto"):
+        for i in range(2 * WARM):
+            step(run, i)
+        with exits("guard", -1, -1) as counted:
+            for i in range(2 * WARM, 3 * WARM):
+                step(run, i)
+    assert sum(counted.lengths) >= 3 * WARM, counted.lengths
 
 
 @pytest.mark.parametrize("jit", MODES[1:])
