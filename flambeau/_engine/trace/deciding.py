@@ -76,10 +76,13 @@ def apart(run: Run, ending: Any) -> bool:
         ending.roots, ending.roots_at = frozenset(roots), run.tracer.admissions
         fresh = range(len(inputs))
     return all(
-        number in ending.written or id(root_of(inputs[number].__dict__["_array"])) not in roots_of
-        for roots_of in (ending.roots,)
+        number in ending.written or _root_id(inputs[number].__dict__["_array"]) not in ending.roots
         for number in fresh
     )
+
+
+def _root_id(array: Any) -> int:
+    return id(array) if array.base is None else id(root_of(array))
 
 
 def insert(recording: Recording) -> None:
@@ -91,12 +94,12 @@ def insert(recording: Recording) -> None:
         ending = endings.get(id(node))
         same = parent.child_like(node)
         if same is None:
-            node.ending = ending
+            node.end_with(ending)
             node.join(parent)
             same = node
         elif ending is not None:
             if same.ending is None or same.ending.final != ending.final:
-                same.ending = ending
+                same.end_with(ending)
             else:
                 for index, output in ending.kept:
                     same.ending.keep(index, output)

@@ -7,7 +7,7 @@ first replay, and not while recording: there the tape holds them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,7 +71,10 @@ class Ending:
         self.input_numbers: list[int] = []
         self.place_of_input: dict[int, int] = {}
         self.arrays_at = self.roots_at = -1  # the tracer's admissions when these were right
-        self.arrays: list[np.ndarray] | None = None
+        self.arrays: list[Any] | None = None
+        # inputs that may be other tensors each time (a batch): not held from one run to the next
+        self.passing: frozenset[int] = frozenset()
+        self.passing_updates: tuple[tuple[int, int], ...] = ()  # of `updates`: (number, writes)
         self.frames: list[tuple[dict[str, Any], int]] | None = None
         self.vector: Callable[[list[float]], Any] | None = None
         self.numbers = 0
@@ -81,9 +84,10 @@ class Ending:
         self.output_memories: list[int] = []
         self.kept_at: dict[tuple[int, int], int] = {}
         self.unplaced: list[int] = []
-        self.candidates: tuple[int, ...] = ()  # the slots of `places`
+        self.candidates: tuple[int, ...] = ()  # the slots of `places` that are not late
         self.late: dict[int, int] = {}  # slot -> output that stays in the program until wanted
-        self.owed: list[Tensor] = []  # those results of the last run
+        self.alive: list[int] | None = None  # who was held at the last run, if all went well
+        self.owed: Sequence[Tensor] = ()  # those results of the last run
         self.written: frozenset[int] = frozenset()  # numbers of the inputs in `updates`
         self.roots: frozenset[int] = frozenset()  # what owned their memory at the last long look
         self.broken = False
@@ -156,22 +160,32 @@ class Ending:
         inputs, places = run.inputs, self.place_of_input
         if self.arrays is None or self.arrays_at != run.tracer.admissions:
             self.arrays_at = run.tracer.admissions
-            self.arrays = [inputs[number].__dict__["_array"] for number in self.input_numbers]
-            self.frames = [
-                (framed_storage(inputs[number]), writes) for number, _, writes in self.updates
+            arrays = [inputs[number].__dict__["_array"] for number in self.input_numbers]
+            self.arrays = [
+                None if number in self.passing else array
+                for number, array in zip(self.input_numbers, arrays, strict=True)
             ]
-            return self.arrays.copy()
+            self.frames = [
+                (framed_storage(inputs[number]), writes)
+                for number, _, writes in self.updates
+                if number not in self.passing
+            ]
+            return arrays
         arrays = self.arrays.copy()
         for number in run.fresh:
             place = places.get(number)
             if place is not None:
-                arrays[place] = self.arrays[place] = inputs[number].__dict__["_array"]
+                arrays[place] = inputs[number].__dict__["_array"]
+                if number not in self.passing:
+                    self.arrays[place] = arrays[place]
         return arrays
 
     def settle(self, run: Any, outputs: list[np.ndarray]) -> None:
         """Hand the arrays to the tensors that are alive, and count the writes."""
         for frame, writes in self.frames or ():
             frame["_storage"].version += writes
+        for number, writes in self.passing_updates:
+            storage_in_frame(run.inputs[number]).version += writes
         for memory, array in zip(self.output_memories, outputs, strict=False):
             entry = run.settled.get(memory)
             if entry is None:

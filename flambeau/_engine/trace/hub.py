@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from ..autograd.tensor import Tensor
 from ..base import config, state
 from . import recorder as recorders
+from .play import MISS
 from .segment import STEP, Event
 from .tracer import Tracer
 
@@ -51,7 +53,7 @@ class Hub:
         self.strict = False
         self.may_record = True
         self.local = _Local()
-        self.generation = 0
+        self.on_op = _dispatcher(self)
 
     # --- the mode -----------------------------------------------------------------------------
 
@@ -83,9 +85,8 @@ class Hub:
     def tracer(self) -> Tracer:
         """This thread's tracer."""
         tracer = self.local.tracer
-        if tracer is None or tracer.generation != self.generation:
+        if tracer is None:
             tracer = self.local.tracer = Tracer(self)
-            tracer.generation = self.generation
         return tracer
 
     def rest(self) -> None:
@@ -94,9 +95,10 @@ class Hub:
         self._interpose(False)
 
     def clear(self) -> None:
-        """Forget everything recorded."""
+        """Forget everything recorded by this thread."""
         self.settle()
-        self.generation += 1
+        self.local.tracer = None
+        self.local.tracer = None
 
     def inner(self, outer: Any) -> Any:
         """Who has the dispatch point inside an op: autocast, or nobody."""
@@ -108,23 +110,13 @@ class Hub:
 
     # --- events ---------------------------------------------------------------------------------
 
-    def on_op(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """A public op is called."""
-        tracer = self.local.tracer
-        if tracer is None or tracer.generation != self.generation:
-            tracer = self.tracer()
-        if tracer.busy or tracer.off:
-            return descriptor.execute(args, kwargs)
-        with tracer.lock:
-            return tracer.event(descriptor, args, kwargs)
-
     def step(self, rule: Any, groups: Any, states: Any) -> bool:
         """An optimizer steps; False where it is to be done in the usual way."""
         tracer = self.tracer()
         if tracer.busy or tracer.off:
             return False
         with tracer.lock:
-            tracer.event(STEP, (rule, groups, states), {})
+            self.on_op(STEP, (rule, groups, states), {})
             tracer.fresh_start = True
         return True
 
@@ -138,7 +130,7 @@ class Hub:
                 tracer.settle("a gradient was assigned")
             return grad is None
         with tracer.lock:
-            tracer.event(SET_GRAD, (leaf,), {})
+            self.on_op(SET_GRAD, (leaf,), {})
         return True
 
     # --- what happens outside of events -----------------------------------------------------------
@@ -165,11 +157,11 @@ class Hub:
         if recorder is not None:
             recorder.fail(reason)
 
-    def settle(self) -> None:
+    def settle(self, reason: str = "something outside of ops") -> None:
         """The world must be as it seems."""
         tracer = self.local.tracer
         if tracer is not None:
-            tracer.settle()
+            tracer.settle(reason)
 
     def was_read(self) -> None:
         """Somebody has read a number: segments end and begin there, and ops that do may vary."""
@@ -187,12 +179,41 @@ class Hub:
             tracer.settle("a random generator was used outside of ops")
 
 
+def _dispatcher(hub: Hub) -> Callable[..., Any]:
+    """What `state.on_op` is: this is on the path of every op of every step."""
+    local = hub.local
+
+    def on_op(descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        tracer = local.tracer
+        if tracer is None:
+            tracer = hub.tracer()
+        if tracer.busy or tracer.off:
+            return descriptor.execute(args, kwargs)
+        with tracer.lock:
+            run = tracer.run
+            if run is not None:
+                for child in run.cursor.children:
+                    if child.descriptor is descriptor:
+                        result = child.play(args, kwargs, run)
+                        if result is not MISS:
+                            if child.final:
+                                tracer.finish(run)
+                            return result
+                        run.forget(child)
+            return tracer.event(descriptor, args, kwargs)
+
+    return on_op
+
+
 def _drop_grad(leaf: Tensor) -> None:
     leaf._grad = None
 
 
 SET_GRAD = Event("grad=", _drop_grad)
 HUB = Hub()
+if hasattr(os, "register_at_fork"):
+    # a child starts with nothing pending, and keeps no recording's inputs
+    os.register_at_fork(before=lambda: HUB.settle("a fork"))
 
 
 def start() -> None:

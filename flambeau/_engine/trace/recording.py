@@ -342,10 +342,10 @@ class Recording:
                 ending.places[slot] = place
                 ending.memory_values[number] = memory.value
         self.start_slot = len(self.arrays)
-        ending.candidates = tuple(ending.places)
         if final:
             self._add_updates(ending)
             self._add_late(ending)
+        ending.candidates = tuple(slot for slot in ending.places if slot not in ending.late)
         self.endings.append((self.events[-1], ending))
 
     def _add_updates(self, ending: Ending) -> None:
@@ -378,6 +378,13 @@ class Recording:
         values = self.recorder.input_values
         given = set(values)
         made: dict[Value, tuple[int, int, int]] = {}
+        passing = frozenset(
+            number
+            for node in self.events
+            if node.step is None
+            for number, spec in node.specs.items()
+            if not spec.remember
+        )
         for position, (_, part) in enumerate(self.endings):
             wanted = dict.fromkeys(value for node in part.nodes for value in values_of(node.inputs))
             wanted |= dict.fromkeys(value for _, value, _ in part.updates)
@@ -390,6 +397,8 @@ class Recording:
             part.input_numbers = [number for number, _ in part.inputs]
             part.place_of_input = {number: i for i, number in enumerate(part.input_numbers)}
             part.written = frozenset(updated)
+            part.passing = passing
+            part.passing_updates = tuple((n, w) for n, _, w in part.updates if n in passing)
             for index, node in enumerate(part.nodes):
                 for output, value in enumerate(node.outputs):
                     made[value] = (position, index, output)

@@ -31,8 +31,7 @@ class Run:
     """One passage: nothing of it has been computed yet.
 
     Attributes:
-        key: of the tree's root.
-        cursor: the last event that fitted.
+        root: where the segment's tree begins; cursor: the last event that fitted.
         slots: every result so far, pending. Held here, they are alive for others only if more
             references to them exist.
         inputs: the tensors from outside, in order; `fresh`, numbers of those seen anew.
@@ -52,10 +51,9 @@ class Run:
     generators: tuple[tuple[Any, bytes], ...] = ()
     closed: Any = None  # the ending that keeps what is still pending, when it is over
 
-    def __init__(self, tracer: Any, root: TraceNode, key: tuple):
+    def __init__(self, tracer: Any, root: TraceNode):
         self.tracer = tracer
-        self.key = key
-        self.cursor = root
+        self.root = self.cursor = root
         self.slots: list[Tensor] = []
         self.inputs: list[Tensor] = []
         self.fresh: list[int] = []
@@ -108,11 +106,11 @@ class Run:
     def settle_part(self, ending: Any, outputs: list[Any], alive: list[int]) -> None:
         """Hand a part's arrays to the tensors that are alive."""
         ending.settle(self, outputs)
-        slots, late = self.slots, ending.late
+        slots = self.slots
         for slot in alive:
             t = slots[slot]
             frame = t.__dict__
-            if slot in late or "_array" in frame or not is_masked(t):
+            if "_array" in frame or not is_masked(t):
                 continue
             meta = frame["_meta"]
             array, storage = ending.array_for(self, slot)

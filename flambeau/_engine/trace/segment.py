@@ -76,7 +76,7 @@ class TraceNode:
     """
 
     __slots__ = (
-        "args", "changes", "children", "descriptor", "dirty", "ending", "grad", "gradients", "hits",
+        "args", "changes", "children", "descriptor", "dirty", "ending", "final", "grad", "gradients", "hits",
         "inference", "inputs_before", "key", "kwargs", "metas", "misses", "numbers_before",
         "parent", "pause", "play", "random", "result", "specs", "step",
     )  # fmt: skip
@@ -101,6 +101,7 @@ class TraceNode:
         self.step: Any = None
         self.children: list[TraceNode] = []
         self.ending: Any = None
+        self.final = False  # whether the segment is over here
         self.misses = self.hits = self.pause = 0
         self.key: tuple = ()
         self.random = False
@@ -140,10 +141,10 @@ class TraceNode:
         if self.misses > PATIENCE and self.misses > self.hits:
             self.pause = min(64 * self.misses, 100_000)
 
-    @property
-    def final(self) -> bool:
-        """Whether the segment is over here."""
-        return self.ending is not None and self.ending.final
+    def end_with(self, ending: Any) -> None:
+        """A part, or the whole segment, is over here."""
+        self.ending = ending
+        self.final = ending is not None and ending.final
 
     def child_like(self, node: TraceNode) -> TraceNode | None:
         """The child that stands for the same event as `node`."""

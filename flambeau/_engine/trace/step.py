@@ -34,12 +34,14 @@ class _NumberSet:
         varying: names of the numbers that are floats; `fixed`, the other ones and their values.
     """
 
-    __slots__ = ("counters", "fixed", "group", "members", "varying")
+    __slots__ = ("arrays", "counters", "epoch", "fixed", "group", "members", "varying")
 
     def __init__(self, group: int, counters: tuple[str, ...]):
         self.group = group
         self.counters = counters
         self.members: list[int] = []
+        self.arrays: list[tuple[str, list[np.ndarray]]] = []  # the counters', at `epoch`
+        self.epoch = -2
         self.varying: tuple[str, ...] = ()
         self.fixed: dict[str, Any] = {}
 
@@ -85,7 +87,10 @@ class StepPlan:
             run.inputs += self.brought
         elif not self._all_fit(run, args):
             return False
-        return all(self._numbers_fit(run, each, groups, states) for each in self.sets)
+        for each in self.sets:
+            if not self._numbers_fit(run, each, groups[each.group], states):
+                return False
+        return True
 
     def _same_as_before(self, run: Any, args: tuple) -> bool:
         """Whether the very tensors of the last step are there again: the short way."""
@@ -179,20 +184,20 @@ class StepPlan:
         run.inputs.append(t)
         return True
 
-    def _numbers_fit(self, run: Any, numbers: _NumberSet, groups: Any, states: Any) -> bool:
-        group = groups[numbers.group]
+    def _numbers_fit(self, run: Any, numbers: _NumberSet, group: Any, states: Any) -> bool:
         params = group["params"]
         first = params[numbers.members[0]]
         state: dict[str, Any] = {}
         if numbers.counters:
-            state = dict(states[first])
-            for name in numbers.counters:
-                counter = state[name].__dict__["_array"]
-                value = counter.item()
-                for member in numbers.members[1:]:
-                    if states[params[member]][name].__dict__["_array"].item() != value:
+            if numbers.epoch != self.epoch:
+                self._note_counters(numbers, params, states)
+            state = states[first].copy()
+            for name, arrays in numbers.arrays:
+                value = arrays[0].item()
+                for array in arrays:
+                    if array.item() != value:
                         return False
-                state[name] = wrap(counter.copy())
+                state[name] = wrap(arrays[0].copy())
         found = self.rule.numbers(group, state, first)
         for name, value in numbers.fixed.items():
             if found[name] is not value and not same(found[name], value):
@@ -204,6 +209,14 @@ class StepPlan:
         for name in numbers.counters:
             run.numbers.append(state[name]._array.item())
         return True
+
+
+    def _note_counters(self, numbers: _NumberSet, params: Any, states: Any) -> None:
+        numbers.arrays = [
+            (name, [states[params[m]][name].__dict__["_array"] for m in numbers.members])
+            for name in numbers.counters
+        ]
+        numbers.epoch = self.epoch
 
 
 def _plain(group: dict[str, Any]) -> bool:

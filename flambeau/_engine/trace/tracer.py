@@ -64,24 +64,14 @@ class Tracer:
         self.heat: dict[tuple, int] = {}
         self.start_key: tuple | None = None
         self.since_start = 0
-        self.generation = 0
         self.off = 0  # regions of `jit.disabled()`
 
     # --- events ---------------------------------------------------------------------------------
 
     def event(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """A public op, or another event, is called."""
+        """An event that did not fit what the replay, if there is one, expects."""
         run = self.run
-        if run is not None:
-            for child in run.cursor.children:
-                if child.descriptor is descriptor:
-                    result = child.play(args, kwargs, run)
-                    if result is not MISS:
-                        if child.final:
-                            self.finish(run)
-                        return result
-                    run.forget(child)
-        elif self.recording is None and self.last is not None:
+        if run is None and self.recording is None and self.last is not None:
             # most often what comes now is what came the last time
             for child in self.last.children:
                 if child.descriptor is descriptor:
@@ -125,7 +115,7 @@ class Tracer:
 
     def start(self, root: TraceNode, child: TraceNode, args: tuple, kwargs: dict) -> Any:
         """Begin a replay, if an event fits the first one of a segment."""
-        run = Run(self, root, root.key)
+        run = Run(self, root)
         result = child.play(args, kwargs, run)
         if result is not MISS:
             self.run = run
@@ -238,21 +228,28 @@ class Tracer:
     def _over(self, run: Run) -> None:
         self.run = None
         self.fresh_start = True
-        self.last = root = self.roots[run.key]
-        root.hits += 1
+        self.last = run.root
+        run.root.hits += 1
 
     def compute(self, run: Run, node: TraceNode) -> bool:
         """Run the part that ends at `node`; False where it must be left by the side exit."""
         ending = node.ending
-        alive = held_elsewhere(run.slots, ending.candidates)
-        if ending.broken or not self._can_settle(run, ending, alive) or not apart(run, ending):
+        slots = run.slots
+        alive = [slot for slot in ending.candidates if getrefcount(slots[slot]) > 2]
+        if alive != ending.alive or ending.unplaced:
+            ending.alive = None
+            if ending.broken or not self._can_settle(run, ending, alive):
+                return False
+        if not apart(run, ending):
             return False
-        if not ending.ready_for(alive) and not self._compile(ending, alive):
-            return False
+        if ending.alive is None or len(ending.kept) != len(ending.kept_at):
+            if not ending.ready_for(alive) and not self._compile(ending, alive):
+                return False
+            ending.alive = alive
         for t in ending.owed:
             if getrefcount(t) > 3 and is_masked(t):
                 t.__dict__["_run"].deliver(t)
-        ending.owed = []
+        ending.owed = ()
         self.busy = True
         try:
             if not ending.final:
@@ -287,7 +284,7 @@ class Tracer:
         if ending.final:
             tapes = ending.tapes
             for slot in alive:
-                if tapes[slot].state in ("open", "unknown") and slot not in ending.late:
+                if tapes[slot].state in ("open", "unknown"):
                     meta = run.slots[slot].__dict__.get("_meta")
                     if meta is not None and meta.requires_grad and not meta.leaf:
                         return False
@@ -295,7 +292,7 @@ class Tracer:
 
     def leave(self, run: Run, reason: str) -> None:
         """The side exit: do eagerly what was promised, and perhaps record it on the way."""
-        cursor, root = run.cursor, self.roots[run.key]
+        cursor, root = run.cursor, run.root
         cursor.misses += 1
         root.pause_misses()
         self.run = self.last = None
@@ -306,7 +303,7 @@ class Tracer:
             and len(cursor.children) < MOST_CHILDREN
             and self.may_record()
         ):
-            recording = self.recording = Recording(self, root, run.key)
+            recording = self.recording = Recording(self, root, root.key)
         before = mode.grad, mode.inference
         self.busy = True
         for generator, words in reversed(run.generators):
