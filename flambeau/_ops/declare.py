@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from .._engine.autograd.mode import mode
 from .._engine.autograd.node import now
 from .._engine.autograd.tensor import Tensor, own, storage_of
 from .._engine.base import dtypes, state
+from .._engine.base.callers import warn_user
 from .._engine.base.errors import argument_type_error, cast_error
 from .._engine.base.promotion import can_cast
 
@@ -355,12 +355,11 @@ def write_out(name: str, target: Any, result: Any) -> Any:
 
 def _resize_for(name: str, target: Tensor, result: Tensor) -> None:
     if target._array.size:
-        warnings.warn(
+        warn_user(
             f"An output with one or more elements was resized since it had shape "
             f"{list(target._array.shape)}, which does not match the required output shape "
             f"{list(result._array.shape)}. This behavior is deprecated, and in a future release "
             "outputs will not be resized unless they have zero elements. Reset the out tensor "
             "with out.resize_(0) first.",
-            stacklevel=4,
         )
     target.resize_(result._array.shape)  # type: ignore[attr-defined]

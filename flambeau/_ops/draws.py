@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from .._engine.autograd.calls import P
 from .._engine.autograd.inplace import check_writable, write_
 from .._engine.autograd.meta import empty_array
 from .._engine.autograd.tensor import Tensor, wrap
+from .._engine.base.callers import warn_user
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import BOOL, FLOATING, INTEGER, dtype
 from .._engine.eager.distributions import DIGITS
@@ -180,10 +180,9 @@ def integer_bounds(d: dtype, low: int, high: int, generator: GeneratorState) -> 
             raise RuntimeError(f"{name} is out of bounds for {_C_NAMES[d.name]}")
         if d.category == FLOATING and abs(bound) > 1 << DIGITS[d.name]:
             digits = DIGITS[d.name]
-            warnings.warn(
+            warn_user(
                 f"{name} is out of bounds [-(2^{digits}), 2^{digits}]: {d.name} cannot hold "
                 "every integer beyond, so some are never drawn",
-                stacklevel=4,
             )
     return {"low": low, "high": high, "generator": generator}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-
 from .._engine.autograd.tensor import Tensor
+from .._engine.base.callers import warn_user
 from ..random import state_of
 from . import masks
 from .declare import op
@@ -100,11 +99,10 @@ def dropout2d(
     """
     _check_probability(p)
     if input.ndim == 3:
-        warnings.warn(
+        warn_user(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D "
             "dropout behavior is desired - input is interpreted as shape (N, C, L), where C is "
             "the channel dim; use dropout1d to say so.",
-            stacklevel=3,
         )
     elif input.ndim != 4:
         _warn_dimensions("dropout2d", input.ndim, 2)
@@ -123,11 +121,10 @@ def dropout3d(
 
 
 def _warn_dimensions(name: str, ndim: int, spatial: int) -> None:
-    warnings.warn(
+    warn_user(
         f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an "
         f"error in a future release. {name} drops channels of inputs with {spatial} spatial "
         "dimensions; to drop elements, use dropout.",
-        stacklevel=4,
     )
 
 

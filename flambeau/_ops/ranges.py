@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from .._engine.autograd.calls import P
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import defaults, devices, dtypes
+from .._engine.base.callers import warn_user
 from .._engine.base.dtypes import dtype
 from .arguments import as_dtype_argument, integer
 from .creation import finish, into
@@ -78,12 +78,11 @@ def range(
     requires_grad: bool = False,
 ) -> Tensor:
     """`arange` with `end` included, always floating by default; PyTorch advises against it."""
-    warnings.warn(
+    warn_user(
         "torch.range is deprecated and will be removed in a future release because its behavior "
         "is inconsistent with Python's range builtin. Instead, use torch.arange, which produces "
         "values in [start, end).",
         UserWarning,
-        stacklevel=3,
     )
     _check_range_arguments(start, end, step)
     d = as_dtype_argument("range", dtype) or defaults.get_default_dtype()

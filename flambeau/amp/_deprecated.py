@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from flambeau.amp import autocast_mode
 from flambeau.amp.grad_scaler import GradScaler
 
+from .._engine.base.callers import warn_user
+
 
 def warn(device: str, name: str) -> None:
     """Say which name to use instead."""
-    warnings.warn(
+    warn_user(
         f"`torch.{device}.amp.{name}(args...)` is deprecated. Please use "
         f"`torch.amp.{name}('{device}', args...)` instead.",
         FutureWarning,
-        stacklevel=3,
     )
 
 
@@ -61,11 +61,10 @@ def custom_for(device: str, name: str, replacement: Callable[..., Any]) -> Calla
 
     @functools.wraps(replacement)
     def custom(function: Callable[..., Any] | None = None, **kwargs: Any) -> Any:
-        warnings.warn(
+        warn_user(
             f"`torch.{device}.amp.{name}(args...)` is deprecated. Please use "
             f"`torch.amp.{name}(args..., device_type='{device}')` instead.",
             FutureWarning,
-            stacklevel=2,
         )
         return replacement(function, device_type=device, **kwargs)
 

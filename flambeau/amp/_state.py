@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from typing import Any
 
 from flambeau._engine.base import dtypes
 from flambeau._engine.base.devices import device
+
+from .._engine.base.callers import warn_user
 
 __all__ = [
     "autocast_decrement_nesting",
@@ -124,10 +125,9 @@ def autocast_decrement_nesting() -> int:
 
 
 def _deprecated(old: str, new: str) -> None:
-    warnings.warn(
+    warn_user(
         f"torch.{old} is deprecated. Please use torch.{new} instead.",
         DeprecationWarning,
-        stacklevel=3,
     )
 
 

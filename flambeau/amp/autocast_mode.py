@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,8 @@ from flambeau._engine.base import dtypes
 from flambeau._engine.base.devices import device
 from flambeau.amp import _state
 from flambeau.amp._state import is_autocast_available
+
+from .._engine.base.callers import warn_user
 
 __all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
@@ -62,16 +63,14 @@ class autocast:
     def _check_support(self) -> None:
         kind = device(self.device).type
         if kind == "cuda":
-            warnings.warn(
+            warn_user(
                 "CUDA is not available or torch_xla is imported. Disabling autocast.",
-                stacklevel=3,
             )
             self._enabled = False
         elif kind == "cpu" and self.fast_dtype not in _CPU_DTYPES:
-            warnings.warn(
+            warn_user(
                 "In CPU autocast, but the target dtype is not supported. Disabling autocast.\n"
                 "CPU Autocast only supports dtypes of torch.bfloat16, torch.float16 currently.",
-                stacklevel=3,
             )
             self._enabled = False
 

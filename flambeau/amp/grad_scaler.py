@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import flambeau
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau._engine.base import dtypes
+
+from .._engine.base.callers import warn_user
 
 if TYPE_CHECKING:
     from flambeau.optim.optimizer import Optimizer
@@ -64,9 +65,8 @@ class GradScaler:
         self._device = device
         self._enabled = enabled
         if device == "cuda" and enabled:
-            warnings.warn(
+            warn_user(
                 "torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.",
-                stacklevel=2,
             )
             self._enabled = False
         if not self._enabled:

@@ -7,7 +7,6 @@ parameter to that parameter's tensors). A subclass gives `step`.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -17,6 +16,8 @@ from flambeau._engine.autograd.hooks import RemovableHandle
 from flambeau._engine.autograd.mode import mode
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.optim import _checkpoint
+
+from .._engine.base.callers import warn_user
 
 __all__ = [
     "Optimizer",
@@ -238,11 +239,10 @@ class Optimizer:
             group.setdefault(name, default)
         params = group["params"]
         if len(params) != len(set(params)):
-            warnings.warn(
+            warn_user(
                 "optimizer contains a parameter group with duplicate parameters; in future, this "
                 "will cause an error; see github.com/pytorch/pytorch/issues/40967 for more "
                 "information",
-                stacklevel=3,
             )
         known = {param for other in self.param_groups for param in other["params"]}
         if not known.isdisjoint(params):

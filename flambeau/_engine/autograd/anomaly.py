@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
+from ..base.callers import warn_user
 from .mode import mode
 from .node import Node
 from .tensor import Tensor
@@ -36,16 +35,14 @@ def checked(node: Node, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]
 
 def _tell(node: Node) -> None:
     if node.stack is None:
-        warnings.warn(
+        warn_user(
             f"Error detected in {node.name()}. No forward pass information available. Enable "
             "detect anomaly during forward pass for more information.",
-            stacklevel=4,
         )
         return
-    warnings.warn(
+    warn_user(
         f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n"
         + "".join(user_frames(node.stack)),
-        stacklevel=4,
     )
 
 

@@ -5,9 +5,9 @@ tracer interpose here. It is called as `on_op(descriptor, args, kwargs)` and goe
 `descriptor.execute`. None, the usual state with the JIT off, costs an op one comparison.
 
 `on_primitive`, when set, is told of every primitive that has run, with its tensors: some thread
-records. `tracer` is set while some thread has a segment open, recorded or replayed: what changes memory,
-tapes or modes outside of public ops tells it (see `trace.tracer`). `epoch` counts changes of what
-a tensor is (its flags, its memory, its hooks): guards that remember a tensor check it.
+records. `tracer` is set unless the JIT is off: what changes memory, tapes or modes outside of
+public ops tells it (see `trace.hub`). `epoch` counts changes of what a tensor is (its flags, its
+memory, its hooks): guards that remember a tensor check it.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
+from ..._engine.base.callers import warn_user
 from ..._engine.base.dtypes import dtype as Dtype
 from ..._engine.base.shapes import wrap_dim
 from ..arguments import as_dtype_argument
@@ -352,21 +352,18 @@ def tanh(input: Tensor) -> Tensor:
     return P.tanh(floating_input(input))
 
 
-def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
-    warnings.warn(
+def _implicit_dim(name: str, ndim: int) -> int:
+    warn_user(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
         "dim=X as an argument.",
-        stacklevel=stacklevel + 2,
     )
     return 0 if ndim in (0, 1, 3) else 1
 
 
-def _normalized(
-    name: str, input: Tensor, dim: int | None, stacklevel: int, dtype: Dtype | None
-) -> Tensor:
+def _normalized(name: str, input: Tensor, dim: int | None, dtype: Dtype | None) -> Tensor:
     """softmax or log_softmax (the primitive `name`) along `dim`, in `dtype` if given."""
     if dim is None:
-        dim = _implicit_dim(name, input._array.ndim, stacklevel)
+        dim = _implicit_dim(name, input._array.ndim)
     if dtype is not None:
         input = as_dtype(input, as_dtype_argument(name, dtype))  # type: ignore[arg-type]
     if input._array.dtype.kind not in "fV":
@@ -381,12 +378,13 @@ def softmax(
     """e^x / sum(e^x) along `dim`.
 
     Args:
+        _stacklevel: PyTorch's; the warning finds the user's line without it.
         dtype: convert the input to it first.
 
     >>> softmax(flambeau.zeros(2), dim=0)
     tensor([0.5000, 0.5000])
     """
-    return _normalized("softmax", input, dim, _stacklevel, dtype)
+    return _normalized("softmax", input, dim, dtype)
 
 
 @op(namespace="nn.functional", label="SoftmaxBackward0")
@@ -395,8 +393,8 @@ def softmin(
 ) -> Tensor:
     """softmax(-x) along `dim`."""
     if dim is None:
-        dim = _implicit_dim("softmin", input._array.ndim, _stacklevel)
-    return _normalized("softmax", -input, dim, _stacklevel, dtype)
+        dim = _implicit_dim("softmin", input._array.ndim)
+    return _normalized("softmax", -input, dim, dtype)
 
 
 @op(namespace="nn.functional")
@@ -404,7 +402,7 @@ def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Dtype | None = None
 ) -> Tensor:
     """log(softmax(x)) along `dim`, accurate where softmax is tiny."""
-    return _normalized("log_softmax", input, dim, _stacklevel, dtype)
+    return _normalized("log_softmax", input, dim, dtype)
 
 
 def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

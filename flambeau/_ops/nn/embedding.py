@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from ..._engine.autograd.calls import P
@@ -11,6 +9,7 @@ from ..._engine.autograd.inplace import write_
 from ..._engine.autograd.mode import is_grad_enabled, no_grad
 from ..._engine.autograd.tensor import Tensor
 from ..._engine.base import dtypes
+from ..._engine.base.callers import warn_user
 from ..checks import check_positions, elements
 from ..declare import op
 from ..promote import literal
@@ -160,11 +159,10 @@ def embedding_bag(
         NotImplementedError: sparse=True where a gradient is wanted, or weights with another mode.
     """
     if weight._array.dtype == np.int64 and input._array.dtype.kind in "fV":
-        warnings.warn(
+        warn_user(
             "Argument order of nn.functional.embedding_bag was changed. Usage "
             "`embedding_bag(weight, input, ...)` is deprecated, and should now be "
             "`embedding_bag(input, weight, ...)`.",
-            stacklevel=3,
         )
         input, weight = weight, input
     _check_table(weight, sparse)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from math import floor
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
+from ..._engine.base.callers import warn_user
 from ..._engine.prims.resampling import Taps
 from ..declare import op
 from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
@@ -265,9 +265,8 @@ def _antialiased(
 
 
 def _deprecated(name: str) -> None:
-    warnings.warn(
+    warn_user(
         f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.",
-        stacklevel=4,
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..._engine.autograd.calls import P
 from ..._engine.autograd.tensor import Tensor
 from ..._engine.base import dtypes
+from ..._engine.base.callers import warn_user
 from ..._engine.base.shapes import broadcast
 from ..checks import refuse
 from ..creation import full
@@ -29,11 +29,10 @@ def _difference(name: str, input: Tensor, target: Tensor) -> Tensor:
     """input - target in their common dtype, with PyTorch's warning where shapes differ."""
     a, b = input._array, target._array
     if a.shape != b.shape:
-        warnings.warn(
+        warn_user(
             f"Using a target size ({_size(target)}) that is different to the input size "
             f"({_size(input)}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            stacklevel=5,
         )
     if a.dtype != b.dtype:
         input, target = to_common(name, input, target)
@@ -180,12 +179,11 @@ def kl_div(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if reduction == "mean" and size_average is None and reduce is None:
-        warnings.warn(
+        warn_user(
             "reduction: 'mean' divides the total loss by both the batch size and the support "
             "size.'batchmean' divides only by the batch size, and aligns with the KL div math "
             "definition.'mean' will be changed to behave the same as 'batchmean' in the next "
             "major release.",
-            stacklevel=4,
         )
     if log_target:
         loss = target.exp() * (target - input)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from ..._engine.autograd.calls import P
 from ..._engine.autograd.inplace import check_writable, write_
 from ..._engine.autograd.tensor import Tensor
 from ..._engine.base import dtypes
+from ..._engine.base.callers import warn_user
 from ..._engine.base.errors import not_supported
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -109,9 +109,7 @@ def _integer(name: str, argument: str, value: Any) -> int:
         ) from None
 
 
-def legacy_reduction(
-    size_average: bool | None, reduce: bool | None, reduction: str, stacklevel: int = 5
-) -> str:
+def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """The `reduction` that the deprecated pair of flags stands for, with PyTorch's warning."""
     if size_average is None and reduce is None:
         return reduction
@@ -119,10 +117,9 @@ def legacy_reduction(
         found = "none"
     else:
         found = "sum" if size_average is False else "mean"
-    warnings.warn(
+    warn_user(
         "size_average and reduce args will be deprecated, please use "
         f"reduction='{found}' instead.",
-        stacklevel=stacklevel,
     )
     return found
 

@@ -7,7 +7,6 @@ inner one they are ``grad_input``, and the full backward hooks fire.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,8 @@ from flambeau._engine.autograd.function import Function
 from flambeau._engine.autograd.mode import is_grad_enabled
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.nn.modules import _global_hooks as global_hooks
+
+from ..._engine.base.callers import warn_user
 
 __all__ = ["ModuleBoundary", "add_legacy_hooks"]
 
@@ -93,10 +94,9 @@ class ModuleBoundary:
     def leave(self, result: Any) -> Any:
         """The result the caller is to see."""
         if not isinstance(result, Tensor | tuple):
-            warnings.warn(
+            warn_user(
                 "For backward hooks to be called, module output should be a Tensor or a tuple "
                 f"of Tensors but received {type(result)}",
-                stacklevel=4,
             )
             return result
         values = result if isinstance(result, tuple) else (result,)
@@ -128,10 +128,9 @@ class ModuleBoundary:
     def _fire_without_inputs(self) -> None:
         nothing = self.inputs.spread(())
         if self.hooks:
-            warnings.warn(
+            warn_user(
                 "Full backward hook is firing when gradients are computed with respect to module "
                 "outputs since no inputs require gradients.",
-                stacklevel=2,
             )
         for hook in self.hooks:
             answer = hook(self.module, nothing, self.grad_outputs)

@@ -5,13 +5,14 @@ A module without hooks never comes here: ``Module.__call__`` goes straight to ``
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from flambeau._engine.autograd.hooks import RemovableHandle
 from flambeau.nn.modules import _global_hooks as global_hooks
 from flambeau.nn.modules._backward_hooks import ModuleBoundary, add_legacy_hooks
+
+from ..._engine.base.callers import warn_user
 
 __all__ = ["Hooks", "call_with_hooks"]
 
@@ -193,8 +194,7 @@ def _run_always_called(module: Any, args: tuple, kwargs: dict, called: set[int])
         try:
             _call_forward_hook(hook, with_kwargs, module, args, kwargs, None)
         except Exception as error:
-            warnings.warn(
+            warn_user(
                 "module forward hook with ``always_call=True`` raised an exception that was "
                 f"silenced as another error was raised in forward: {error}",
-                stacklevel=3,
             )

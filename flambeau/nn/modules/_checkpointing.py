@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,6 +11,8 @@ from flambeau._engine.autograd.hooks import RemovableHandle
 from flambeau._engine.autograd.mode import no_grad
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.nn.parameter import Parameter, is_lazy
+
+from ..._engine.base.callers import warn_user
 
 __all__ = ["Checkpointing", "IncompatibleKeys"]
 
@@ -83,12 +84,11 @@ class Checkpointing:
         ['weight', 'bias']
         """
         if args:
-            warnings.warn(
+            warn_user(
                 "Positional args are being deprecated, use kwargs instead. Refer to "
                 "https://pytorch.org/docs/main/generated/torch.nn.Module.html"
                 "#torch.nn.Module.state_dict for details.",
                 FutureWarning,
-                stacklevel=2,
             )
             given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
             destination = given["destination"] if destination is None else destination
@@ -296,12 +296,11 @@ def _load_member(
         )
         return
     if member.is_meta and not given.is_meta and not assign:
-        warnings.warn(
+        warn_user(
             f"for {key}: copying from a non-meta parameter in the checkpoint to a meta "
             "parameter in the current model, which is a no-op. (Did you mean to pass "
             "`assign=True` to assign items in the state dictionary to their corresponding key "
             "in the module instead of copying them in place?)",
-            stacklevel=4,
         )
     try:
         with no_grad():

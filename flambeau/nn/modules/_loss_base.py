@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.nn.modules.module import Module
+
+from ..._engine.base.callers import warn_user
 
 __all__ = ["_Loss", "_WeightedLoss", "legacy_reduction"]
 
@@ -15,11 +15,10 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None) -> str:
     size_average = True if size_average is None else size_average
     reduce = True if reduce is None else reduce
     reduction = "none" if not reduce else "mean" if size_average else "sum"
-    warnings.warn(
+    warn_user(
         "size_average and reduce args will be deprecated, please use reduction='"
         + reduction
         + "' instead.",
-        stacklevel=4,
     )
     return reduction
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from flambeau._engine.autograd.tensor import Tensor
@@ -12,6 +11,8 @@ from flambeau.nn.modules._shown import ShowsFields
 from flambeau.nn.modules.attention import MultiheadAttention
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter
+
+from ..._engine.base.callers import warn_user
 
 __all__ = [
     "CELU",
@@ -155,10 +156,9 @@ class Hardtanh(ShowsFields):
             ("max_value", "max_val", max_value),
         ):
             if value is not None:
-                warnings.warn(
+                warn_user(
                     f"keyword argument `{old}` is deprecated and rename to `{new}`",
                     FutureWarning,
-                    stacklevel=2,
                 )
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value
@@ -382,7 +382,7 @@ class Softmin(_AlongDim):
     """``softmax(-x)`` along ``dim``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmin(input, self.dim, _stacklevel=5)
+        return F.softmin(input, self.dim)
 
 
 class Softmax(_AlongDim):
@@ -393,7 +393,7 @@ class Softmax(_AlongDim):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim, _stacklevel=5)
+        return F.softmax(input, self.dim)
 
 
 class Softmax2d(Module):
@@ -404,11 +404,11 @@ class Softmax2d(Module):
             raise ValueError(
                 f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead"
             )
-        return F.softmax(input, -3, _stacklevel=5)
+        return F.softmax(input, -3)
 
 
 class LogSoftmax(_AlongDim):
     """``log(softmax(x))`` along ``dim``, computed without overflow."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim, _stacklevel=5)
+        return F.log_softmax(input, self.dim)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import chain
@@ -12,6 +11,8 @@ from typing import Any, Self, overload
 from flambeau.nn.modules._parameter_containers import ParameterDict, ParameterList
 from flambeau.nn.modules.module import Module
 from flambeau.nn.modules.utils import check_pair
+
+from ..._engine.base.callers import warn_user
 
 __all__ = [
     "Container",
@@ -28,11 +29,10 @@ class Container(Module):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__()
-        warnings.warn(
+        warn_user(
             "nn.Container is deprecated. All of it's functionality is now implemented in "
             "nn.Module. Subclass that instead.",
             FutureWarning,
-            stacklevel=2,
         )
         for name, module in kwargs.items():
             self.add_module(name, module)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.nn import functional as F
 from flambeau.nn.modules.batchnorm import _LazyNormBase, _NormBase, check_input_dims
+
+from ..._engine.base.callers import warn_user
 
 __all__ = [
     "InstanceNorm1d",
@@ -83,11 +84,10 @@ class _InstanceNorm(_NormBase):
             )
             if self.affine:
                 raise ValueError(message)
-            warnings.warn(
+            warn_user(
                 f"input's size at dim={channel} does not match num_features. You can silence "
                 "this warning by not passing in num_features, which is not used because "
                 "affine=False",
-                stacklevel=3,
             )
         batched = input if input.dim() == self.dims + 2 else input.unsqueeze(0)
         output = F.instance_norm(

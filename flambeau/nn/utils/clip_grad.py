@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 
 from flambeau._engine.autograd.mode import no_grad
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau._ops.creation import tensor
 from flambeau._ops.joining import stack
+
+from ..._engine.base.callers import warn_user
 
 __all__ = [
     "clip_grad_norm",
@@ -108,8 +109,8 @@ def clip_grad_norm_(
         )
     listed = _listed(parameters)
     if not listed:
-        warnings.warn(
-            "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2
+        warn_user(
+            "`parameters` is an empty generator, no gradient clipping will occur."
         )
     grads = [p.grad for p in listed if p.grad is not None]
     total = get_total_norm(grads, norm_type, error_if_nonfinite, foreach)
@@ -125,11 +126,10 @@ def clip_grad_norm(
     foreach: bool | None = None,
 ) -> Tensor:
     """Deprecated name of `clip_grad_norm_`."""
-    warnings.warn(
+    warn_user(
         "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of "
         "`torch.nn.utils.clip_grad_norm_`.",
         FutureWarning,
-        stacklevel=2,
     )
     return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
 

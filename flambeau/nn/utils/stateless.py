@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.nn.modules.module import Module
+
+from ..._engine.base.callers import warn_user
 
 __all__ = ["functional_call"]
 
@@ -23,12 +24,11 @@ def functional_call(
     strict: bool = False,
 ) -> Any:
     """Deprecated place of `flambeau.func.functional_call`."""
-    warnings.warn(
+    warn_user(
         "This API is deprecated as of PyTorch 2.0 and will be removed in a future version of "
         "PyTorch. Please use torch.func.functional_call instead which is a drop-in replacement "
         "for this API.",
         FutureWarning,
-        stacklevel=2,
     )
     return call_with(module, parameters_and_buffers, args, kwargs, tie_weights, strict)
 

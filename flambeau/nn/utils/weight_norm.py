@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter
 from flambeau.nn.utils.parametrizations import norm_except_dim
+
+from ..._engine.base.callers import warn_user
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 
@@ -57,11 +58,10 @@ class WeightNorm:
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
     """Deprecated: see `parametrizations.weight_norm`. Makes parameters ``name_g``, ``name_v``."""
-    warnings.warn(
+    warn_user(
         "`torch.nn.utils.weight_norm` is deprecated in favor of "
         "`torch.nn.utils.parametrizations.weight_norm`.",
         FutureWarning,
-        stacklevel=2,
     )
     WeightNorm.apply(module, name, dim)
     return module

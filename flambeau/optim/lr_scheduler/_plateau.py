@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, Literal, SupportsFloat
 
 from flambeau.optim.lr_scheduler._base import (
@@ -14,6 +13,8 @@ from flambeau.optim.lr_scheduler._base import (
     values_of,
 )
 from flambeau.optim.optimizer import Optimizer
+
+from ..._engine.base.callers import warn_user
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -87,7 +88,7 @@ class ReduceLROnPlateau(LRScheduler):
         if epoch is None:
             epoch = self.last_epoch + 1
         else:
-            warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
+            warn_user(EPOCH_DEPRECATION_WARNING, UserWarning)
         self.last_epoch = epoch
         if self._is_better(current, self.best):
             self.best = current
