@@ -16,6 +16,7 @@ import numpy as np
 
 import flambeau
 
+from ...._engine.trace.hub import HUB
 from . import worker
 from .channel import Channel
 from .exceptions import ExceptionWrapper
@@ -75,6 +76,7 @@ def worker_loop(channel: Channel, worker_id: int, job: Job) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    HUB.rest()  # the main process compiles; samples are small, and each differs from the last
     inbox = _Inbox(channel)
     _seed(job.base_seed, worker_id)
     seed = job.base_seed + worker_id

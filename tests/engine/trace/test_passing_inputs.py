@@ -1,0 +1,62 @@
+"""Inputs that are another tensor at each run: not held afterwards, and their writes are counted."""
+
+from __future__ import annotations
+
+import gc
+import os
+import weakref
+
+import numpy as np
+import pytest
+
+import flambeau
+from flambeau._engine.trace.hub import HUB
+from tests.modes import MODES, mode
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_batch_is_not_held_after_its_step(name):
+    model = flambeau.nn.Linear(30, 4)
+    optimizer = flambeau.optim.SGD(model.parameters(), lr=0.1)
+    seen = []
+    with mode(name):
+        for _ in range(12):
+            array = np.ones((20, 30), np.float32)
+            seen.append(weakref.ref(array))
+            loss = model(flambeau.from_numpy(array)).square().sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            del array, loss
+    gc.collect()
+    assert [position for position, array in enumerate(seen) if array() is not None] == []
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_writes_to_batches_are_counted(name):
+    other = flambeau.ones(4)
+    with mode(name):
+        for _ in range(10):
+            x = flambeau.tensor([1.0, 2.0, 3.0, 4.0])
+            before = x._version
+            y = x * 2
+            x.add_(other)
+            assert (x * y).sum().item() == 80
+            assert x._version == before + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("name", MODES)
+def test_a_forked_process_that_rests_still_has_its_tensors(name):
+    with mode(name):
+        for _ in range(6):
+            x = flambeau.ones(8) * 3
+            y = x.exp() + x  # pending, or being recorded, at the fork
+            reading, writing = os.pipe()
+            child = os.fork()
+            if child == 0:
+                HUB.rest()
+                os.write(writing, str((y * 2).sum().item()).encode())
+                os._exit(0)
+            os.waitpid(child, 0)
+            assert float(os.read(reading, 99)) == (y * 2).sum().item()
