@@ -57,7 +57,8 @@ def small(recording: Recording) -> bool:
     """Whether a segment is too little work for a program to pay."""
     if len(recording.events) >= SHORT:
         return False
-    return sum(array.size for array in recording.arrays) < LITTLE
+    given = (t.__dict__["_array"] for t in recording.inputs)
+    return sum(array.size for array in (*given, *recording.arrays)) < LITTLE
 
 
 def apart(run: Run, ending: Any) -> bool:

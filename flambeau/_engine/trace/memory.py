@@ -134,6 +134,12 @@ class Memories:
             self._enter(root, memory)
         self.entries[id(array)] = _Entry(array, memory, value, memory.generation)
 
+    def forget(self) -> None:
+        """Hold no array any more: the recording is over."""
+        self.by_root.clear()
+        self.entries.clear()
+        self.held.clear()
+
     def _enter(self, root: Any, memory: Memory) -> None:
         self.by_root[id(root)] = memory
         self.held.append(root)

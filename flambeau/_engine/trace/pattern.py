@@ -16,7 +16,7 @@ import numpy as np
 from ..autograd.tensor import Tensor, storage_of
 from ..base import state
 from ..base.devices import CPU
-from .memory import Unrecordable, element_strides
+from .memory import Unrecordable
 from .pending import is_masked, own_class
 
 
@@ -84,7 +84,7 @@ class InputSpec:
 
     __slots__ = (
         "cls", "dtype", "epoch", "inference", "last", "leaf_requires_grad", "number", "remember",
-        "shape", "strides",
+        "shape", "steps",
     )  # fmt: skip
 
     def __init__(self, t: Tensor, number: int):
@@ -93,7 +93,7 @@ class InputSpec:
         self.cls = own_class(t)
         self.shape = array.shape
         self.dtype = array.dtype
-        self.strides = element_strides(array)
+        self.steps = array.strides
         self.leaf_requires_grad = t._requires_grad
         self.inference = t._inference
         self.last: Callable[[], Tensor | None] = _nothing
@@ -103,7 +103,7 @@ class InputSpec:
     @property
     def key(self) -> tuple:
         """What two specs have in common that admit the same tensors."""
-        return (self.cls, self.shape, self.dtype, self.strides, self.leaf_requires_grad,
+        return (self.cls, self.shape, self.dtype, self.steps, self.leaf_requires_grad,
                 self.inference)  # fmt: skip
 
     def admits(self, t: Any, run: Any) -> bool:
@@ -116,10 +116,9 @@ class InputSpec:
                 return False
         array = t._array
         if (
-            array.shape != self.shape or array.dtype != self.dtype
-            or element_strides(array) != self.strides
+            array.shape != self.shape or array.strides != self.steps or array.dtype != self.dtype
             or t._requires_grad is not self.leaf_requires_grad
-            or unfit(t) is not None or t._inference is not self.inference
+            or t._inference is not self.inference or unfit(t) is not None
         ):  # fmt: skip
             return False
         run.fresh.append(self.number)
@@ -136,6 +135,8 @@ def _nothing() -> None:
 
 def unfit(t: Tensor) -> str | None:
     """Why a tensor cannot be an input of a segment; None if it can."""
+    if t._plain and t._storage is None and t._array.flags.writeable:
+        return None
     if t._device is not CPU:
         return "a tensor on another device"
     if t._grad_fn is not None:

@@ -64,6 +64,8 @@ class Recording:
     def stop(self) -> None:
         """Note nothing more, and let all tensors be ordinary."""
         recorders.stop(self.recorder)
+        self.recorder.memories.forget()  # they are in a cycle: do not wait for its collection
+        self.recorder.inputs.clear()
         self.unmask_all()
 
     def replace(self, made: Tensor, t: Tensor) -> None:
