@@ -11,11 +11,12 @@ BIN := .venv/bin
 CONFORMANCE_BIN := .venv-conformance/bin
 ARGS ?=
 
-.PHONY: help demo test conformance bench bench-eager lint typecheck architecture wheel ci clean
+.PHONY: help demo test test-modes conformance bench bench-eager lint typecheck architecture wheel ci clean
 
 help:
 	@echo "make demo         train the seed's MLP on handwritten digits (under a minute)"
 	@echo "make test         the test suite, without torch"
+	@echo "make test-modes   most of it again with the JIT off and forced"
 	@echo "make conformance  PyTorch's own test databases against flambeau (installs $(TORCH))"
 	@echo "make bench        training steps beside torch, torch.compile and JAX"
 	@echo "make bench-eager  single ops and the import, beside torch and NumPy"
@@ -32,6 +33,14 @@ demo: .venv/.demo
 
 test: .venv/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# What is about tensors, autograd, layers and optimizers again, eagerly and compiled at first sight;
+# the other tests choose their modes themselves.
+test-modes: .venv/.dev
+	for mode in off force; do \
+	    FLAMBEAU_JIT=$$mode $(BIN)/python -m pytest --ignore=tests/engine --ignore=tests/footguns \
+	        --ignore=tests/fuzz --ignore=tests/architecture $(ARGS) || exit 1; \
+	done
 
 architecture: .venv/.dev
 	$(BIN)/python -m pytest tests/architecture $(ARGS)
