@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from flambeau._engine.autograd.hooks import RemovableHandle
 from flambeau._engine.autograd.mode import mode
 from flambeau._engine.autograd.tensor import Tensor
+from flambeau._engine.base import state
 from flambeau.optim import _checkpoint
 
 from .._engine.base.callers import warn_user
@@ -205,6 +206,11 @@ class Optimizer:
             set_to_none: drop the gradients (`grad = None`, saves memory) instead of filling
                 them with zeros.
         """
+        if set_to_none and (state.tracer is None or not state.tracer.watching()):
+            for group in self.param_groups:
+                for param in group["params"]:
+                    param._grad = None
+            return
         for group in self.param_groups:
             for param in group["params"]:
                 grad = param.grad

@@ -120,10 +120,17 @@ class Hub:
             tracer.fresh_start = True
         return True
 
+    def watching(self) -> bool:
+        """Whether this thread has a segment open, in which assignments are events."""
+        tracer = self.local.tracer
+        return tracer is not None and (tracer.run is not None or tracer.recording is not None)
+
     def set_grad(self, leaf: Tensor, grad: Tensor | None) -> bool:
         """A tensor's `.grad` is assigned; False where it is to be done in the usual way."""
+        if not self.watching():
+            return False
         tracer = self.tracer()
-        if tracer.busy or tracer.off or (tracer.run is None and tracer.recording is None):
+        if tracer.busy or tracer.off:
             return False
         if grad is not None or leaf.__dict__.get("_grad") is None:
             if grad is not None:

@@ -76,7 +76,8 @@ class TraceNode:
     """
 
     __slots__ = (
-        "args", "changes", "children", "descriptor", "dirty", "ending", "final", "grad", "gradients", "hits",
+        "args", "changes", "children", "descriptor", "dirty", "ending", "final", "grad",
+        "gradients", "hits",
         "inference", "inputs_before", "key", "kwargs", "metas", "misses", "numbers_before",
         "parent", "pause", "play", "random", "result", "specs", "step",
     )  # fmt: skip
