@@ -177,8 +177,8 @@ class Tracer:
         events = recording.events
         if len(events) <= LOOP or beginning(descriptor, args) != recording.key:
             return False
-        if recording.open_tape():
-            return False
+        if recording.open_tape() or recording.events[-1].descriptor is READ:
+            return False  # where something was read a part has ended already
         self.conclude()
         self.fresh_start = True
         return True
@@ -242,14 +242,14 @@ class Tracer:
                 return False
         if not apart(run, ending):
             return False
+        for t in ending.owed:  # before there is another program, or this one runs again
+            if getrefcount(t) > 3 and is_masked(t):
+                t.__dict__["_run"].deliver(t)
+        ending.owed = ()
         if ending.alive is None or len(ending.kept) != len(ending.kept_at):
             if not ending.ready_for(alive) and not self._compile(ending, alive):
                 return False
             ending.alive = alive
-        for t in ending.owed:
-            if getrefcount(t) > 3 and is_masked(t):
-                t.__dict__["_run"].deliver(t)
-        ending.owed = ()
         self.busy = True
         try:
             if not ending.final:
