@@ -181,6 +181,8 @@ class Recording:
         reason = unfit(t)
         if reason is not None:
             raise Unrecordable(reason)
+        if self.tracer.recording is not self:
+            raise Unrecordable("the recording ended while its operands were looked at")
         number = self.recorder.add_input(t)
         assert number == len(self.inputs)
         self.inputs.append(t)
@@ -361,6 +363,7 @@ class Recording:
     def _add_late(self, ending: Ending) -> None:
         """Gradients are seldom looked at after a step: they stay in the program until they are."""
         seen = Counter(place.memory for place in ending.places.values())
+        read_before = {slot for _, part in self.endings for slot in part.places}
         for node in self.events:
             for change in node.gradients:
                 place = ending.places.get(change.slot) if change.slot is not None else None
@@ -368,6 +371,7 @@ class Recording:
                     place is not None and place.source is None and place.view is None
                     and place.strides is None and seen[place.memory] == 1
                     and not node.metas[change.slot].requires_grad
+                    and change.slot not in read_before
                 ):  # fmt: skip
                     ending.late[change.slot] = -1
 
