@@ -8,6 +8,7 @@
     hazards     what has to be saved so that a run that fails leaves no trace
     objects     what native code may read of Python's objects by itself
     statistics  what steps are, and how long they take; checked: programs for debugging
+    costs       what compiling has cost; peaks: what this machine can do
 
 This module imports without llvmlite; `compile_graph` needs it, see `available`.
 """
@@ -16,10 +17,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ..base import config
 from ..graph.ir import Graph
+from .costs import COSTS
 
 if TYPE_CHECKING:
     from .program import Program
@@ -60,5 +63,11 @@ def compile_graph(graph: Graph, name: str = "") -> Program:
     from .checked import CheckedProgram
     from .program import Program
 
+    start = perf_counter()
     plan = plan_of(graph, Capabilities(elementwise=supports))
-    return CheckedProgram(plan, graph, name) if config.DEBUG else Program(plan, name)
+    lowered, inside = perf_counter(), COSTS.emitting + COSTS.llvm
+    program = CheckedProgram(plan, graph, name) if config.DEBUG else Program(plan, name)
+    COSTS.programs += 1
+    COSTS.lowering += lowered - start
+    COSTS.loading += perf_counter() - lowered - (COSTS.emitting + COSTS.llvm - inside)
+    return program

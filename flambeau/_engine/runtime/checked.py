@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 
 import numpy as np
 
+from ..base.telling import CODE, GRAPHS, KERNELS, TIMES, tell, tells
 from ..graph.ir import Graph, Value
-from ..loops.plan import Plan
+from ..graph.printer import text_of
+from ..llvm.host import detect
+from ..loops.plan import Plan, Step
+from . import kernels
 from .program import Program
 
 
 class CheckedProgram(Program):
-    """A program that refuses arrays for which it was not made, instead of reading past them."""
+    """A program that refuses arrays for which it was not made, instead of reading past them.
+
+    It also says what FLAMBEAU_DEBUG asks for, see `base.telling`.
+    """
 
     def __init__(self, plan: Plan, graph: Graph, name: str = ""):
+        if tells(GRAPHS):
+            tell(GRAPHS, f"graph of {name}:\n{text_of(graph)}")
         super().__init__(plan, name)
         self._graph = graph
+        if tells(KERNELS):
+            self._tell_kernels()
+        if tells(TIMES):
+            self.profile(True)
+
+    def _tell_kernels(self) -> None:
+        steps = self.plan.steps
+        tell(KERNELS, f"kernels of {self.name}: {len(steps)}, {self.plan.arena_bytes} bytes apart")
+        host = detect()
+        for position, (step, facts) in enumerate(zip(steps, self.describe(), strict=True)):
+            tell(KERNELS, f"  {position}: {facts.kind} {facts.text}")
+            if tells(CODE) and isinstance(step, Step):
+                tell(CODE, kernels.text_of(step.kernel, host))
+
+    def _tell_times(self, seconds: float) -> None:
+        tell(TIMES, f"{self.name} took {1e6 * seconds:.1f} us")
+        for facts, nanoseconds in zip(self.describe(), self.times.tolist(), strict=True):
+            tell(TIMES, f"  {nanoseconds / 1e3:9.1f} us  {facts.kind} {facts.text}")
+        self.times[:] = 0
 
     def run(self, inputs: Sequence[np.ndarray], numbers: Sequence[float] = ()) -> list[np.ndarray]:
         """As `Program.run`.
@@ -37,7 +66,12 @@ class CheckedProgram(Program):
             if problem:
                 raise ValueError(f"input {position} of program {self.name!r} {problem}")
         self._check_sharing(inputs, written)
-        return super().run(inputs, numbers)
+        if not tells(TIMES):
+            return super().run(inputs, numbers)
+        start = perf_counter()
+        outputs = super().run(inputs, numbers)
+        self._tell_times(perf_counter() - start)
+        return outputs
 
     def _check_sharing(self, inputs: Sequence[np.ndarray], written: set[Value]) -> None:
         named = [set(group) for group in self._graph.notes.get("shared", ())]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -19,6 +20,7 @@ from ..llvm.host import Host, detect
 from ..loops.kernel import Gemm, Kernel, Loop, Special
 from . import executor
 from .cache import ObjectCache, digest
+from .costs import COSTS
 from .native import LOCK, Code, compile_text, triple
 
 # The modules that write kernels' code: `emit`, `tasks`, `work`, and where a kernel needs memory
@@ -66,6 +68,7 @@ def load(kernels: Iterable[Kernel]) -> list[Native]:
     natives = []
     with LOCK:
         for kernel in kernels:
+            COSTS.kernels += 1
             # by text: numbers that compare equal are not always the same (0.0 and -0.0);
             # but what does not hash, as arrays do not, may not be told apart by its text
             hash(kernel)
@@ -82,18 +85,36 @@ def _load(kernel: Kernel, text: str, host: Host) -> Native:
     key = digest(text.encode())
     kept = store.read(key)
     if kept is None:
-        emitter = emitter_of(kernel)
-        module = _new_module()
-        emitter.emit(module, kernel, _NAME, host)
-        scratch = getattr(emitter, "scratch_bytes", None)
-        facts = (
-            emitter.tasks(kernel, host),
-            emitter.work(kernel),
-            scratch(kernel, host) if scratch else 0,
-        )
-        kept = _FACTS.pack(*facts) + compile_text(str(module), host)
+        kept = _compiled(kernel, host)
         store.write(key, kept)
+    else:
+        COSTS.read += 1
     return Native(kept[_FACTS.size :], *_FACTS.unpack_from(kept))
+
+
+def _compiled(kernel: Kernel, host: Host) -> bytes:
+    start = perf_counter()
+    emitter = emitter_of(kernel)
+    text = text_of(kernel, host)
+    scratch = getattr(emitter, "scratch_bytes", None)
+    facts = (
+        emitter.tasks(kernel, host),
+        emitter.work(kernel),
+        scratch(kernel, host) if scratch else 0,
+    )
+    emitted = perf_counter()
+    image = compile_text(text, host)
+    COSTS.compiled += 1
+    COSTS.emitting += emitted - start
+    COSTS.llvm += perf_counter() - emitted
+    return _FACTS.pack(*facts) + image
+
+
+def text_of(kernel: Kernel, host: Host) -> str:
+    """A kernel as LLVM IR, as it is before LLVM's passes."""
+    module = _new_module()
+    emitter_of(kernel).emit(module, kernel, _NAME, host)
+    return str(module)
 
 
 def emitter_of(kernel: Kernel) -> Any:
