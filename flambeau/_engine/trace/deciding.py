@@ -30,14 +30,23 @@ def reads(descriptor: Any, args: tuple) -> bool:
         return True
     if descriptor.name in ("getitem", "setitem") and len(args) > 1:
         index = args[1] if type(args[1]) is tuple else (args[1],)
-        return any(isinstance(x, Tensor) and (x.ndim == 0 or x.dtype.name == "bool") for x in index)
+        return any(_chooses(x) for x in index)
     return False
+
+
+def _chooses(x: Any) -> bool:
+    """Whether an index's elements decide what the result is a view of, or its shape."""
+    if isinstance(x, slice):
+        return any(isinstance(part, Tensor) for part in (x.start, x.stop, x.step))
+    return isinstance(x, Tensor) and (x.ndim == 0 or x.dtype.name == "bool")  # type: ignore
 
 
 def read_all(values: Any) -> None:
     for x in values:
         if isinstance(x, Tensor):
             settled(x)
+        elif isinstance(x, slice):
+            read_all((x.start, x.stop, x.step))
         elif isinstance(x, (tuple, list)):
             read_all(x)
 
@@ -49,6 +58,8 @@ def ready(args: tuple) -> bool:
             if is_masked(x) or x._requires_grad:
                 return False
         elif type(x) is tuple and not ready(x):
+            return False
+        elif isinstance(x, slice) and not ready((x.start, x.stop, x.step)):
             return False
     return True
 

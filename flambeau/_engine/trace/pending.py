@@ -208,6 +208,17 @@ def settled(t: Tensor) -> Tensor:
     return t
 
 
+def delivered(t: Tensor) -> Tensor:
+    """The tensor itself; if a segment that is over still owes its value, it has it now.
+
+    Other pending tensors stay what they are.
+    """
+    run = t.__dict__.get("_run")
+    if run is not None and run.closed is not None:
+        run.deliver(t)
+    return t
+
+
 def unmask(t: Any) -> None:
     """Give a tensor its own class back."""
     cls = type(t).__dict__.get("stands_for")

@@ -17,7 +17,7 @@ from . import recorder as recorders
 from .ending import Ending, Tape, place_of, renumbered
 from .memory import Unrecordable
 from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
-from .pending import Meta, is_masked, mask, meta_of, own_class, settled, unmask
+from .pending import Meta, delivered, is_masked, mask, meta_of, own_class, unmask
 from .recorder import Recorder
 from .segment import READ, STEP, LeafGradient, TraceNode
 from .step import record_step
@@ -176,7 +176,7 @@ class Recording:
         cls = own_class(t)
         if cls.__name__ not in RECORDABLE_CLASSES or not cls.__module__.startswith("flambeau"):
             raise Unrecordable(f"a tensor of class {cls.__name__}")
-        if is_masked(settled(t)):
+        if is_masked(delivered(t)):
             raise Unrecordable("a tensor that another thread is computing")
         reason = unfit(t)
         if reason is not None:

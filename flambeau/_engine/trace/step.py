@@ -11,7 +11,7 @@ from ..base import state as switches
 from ..base.devices import CPU
 from .memory import Unrecordable
 from .pattern import InputSpec, Result, same
-from .pending import settled
+from .pending import delivered
 from .symbols import SYMBOLS, Varying
 
 
@@ -257,7 +257,7 @@ def _entry(recording: Any, plan: StepPlan, param: Any, group: Any, states: Any) 
     names = plan.rule.tensors(group, param)
     counters = tuple(plan.rule.counters(group))
     for t in (param, grad):
-        array = settled(t).__dict__["_array"]
+        array = delivered(t).__dict__["_array"]
         if array.dtype not in (np.float32, np.float64) or t._device is not CPU:
             raise Unrecordable("a parameter that is not a float32 or float64 CPU tensor")
     state = states.get(param) or {}
