@@ -19,6 +19,7 @@ from ..autograd.tensor import Tensor
 from ..base import state
 from ..graph.ir import ProgramFault
 from . import log
+from .blame import why_not
 from .deciding import apart, beginning, insert, name_of, read_all, reads, ready, small
 from .memory import Unrecordable
 from .pending import is_masked, unmask
@@ -84,7 +85,7 @@ class Tracer:
             read_all((*args, *kwargs.values()))
             return self.eager(descriptor, args, kwargs)
         if run is not None:
-            self.leave(run, f"{descriptor.name} did not fit")
+            self.leave(run, why_not(run, descriptor, args, kwargs))
         if self.recording is not None and not self._repeats(descriptor, args):
             return self.record(descriptor, args, kwargs)
         return self.begin(descriptor, args, kwargs)
@@ -105,8 +106,10 @@ class Tracer:
                         return result
         self.since_start += 1
         if self.fresh_start or (self.since_start > LOOP and key == self.start_key):
-            self.fresh_start, self.since_start, self.start_key = False, 0, key
             heat = self.heat[key] = self.heat.get(key, 0) + 1
+            if heat < 0:  # nothing good has begun here: perhaps with the next event
+                return self.eager(descriptor, args, kwargs)
+            self.fresh_start, self.since_start, self.start_key = False, 0, key
             full = root is not None and len(root.children) >= MOST_BEGINNINGS
             if heat > HOT[self.hub.mode] and not full and self.may_record():
                 self.recording = Recording(self, self._root(key), key)
@@ -199,6 +202,7 @@ class Tracer:
         recording.stop()
         if self.hub.mode == "auto" and small(recording):
             self.heat[recording.key] = -100_000
+            log.left_eager(recording)
             return
         insert(recording)
         log.recorded(recording)
