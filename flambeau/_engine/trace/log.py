@@ -1,64 +1,166 @@
-"""What the tracer tells: counters for `explain`, and lines for FLAMBEAU_DEBUG."""
+"""What the tracer has done: facts for `explain`, and lines for FLAMBEAU_DEBUG.
+
+Only recordings, side exits and failures come here; a replay that goes through costs nothing.
+"""
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..base import config
+from ..base.callers import user_line
+from ..base.telling import EVENTS, PATTERNS, tell, tells
+from .pattern import Input, Mapping, Result, Sequence, Varies
 
-_lock = threading.Lock()
-counters: Counter[str] = Counter()
-exits: Counter[tuple[str, str]] = Counter()
-failures: Counter[tuple[str, str]] = Counter()
-endings: list[Any] = []
+MOST = 1000  # kinds of exits and failures that are told apart
 
 
-def tell(level: int, text: str) -> None:
-    """A line for those who set FLAMBEAU_DEBUG to `level` or more."""
-    if level <= config.DEBUG:
-        print(f"flambeau: {text}", file=sys.stderr)
+class Exit(NamedTuple):
+    """A kind of side exit.
+
+    Attributes:
+        segment: its name, `events` of which had been promised.
+        line: the user's, where it happened.
+    """
+
+    segment: str
+    events: int
+    reason: str
+    line: str
+
+
+class Failure(NamedTuple):
+    """A kind of segment that was not compiled; `line` is where it begins."""
+
+    segment: str
+    reason: str
+    line: str
+
+
+class Segment(NamedTuple):
+    """A recorded segment: its events in the tree, its root, the seconds of its recording."""
+
+    root: Any
+    events: list[Any]
+    seconds: float
+
+
+class Log:
+    """What has happened in this process, all threads together.
+
+    Attributes:
+        counts: of segments "recorded" and recordings "abandoned", of "side exits" and "compiler
+            errors".
+        small: segments left eager because they are too little work.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget it."""
+        self.counts: Counter[str] = Counter()
+        self.segments: list[Segment] = []
+        self.exits: Counter[Exit] = Counter()
+        self.failures: Counter[Failure] = Counter()
+        self.small: Counter[Failure] = Counter()
+        self.recording_seconds = 0.0
+
+    def count(self, name: str, counter: Counter[Any], kind: Any) -> None:
+        """One more of a kind; beyond MOST kinds, lines are told apart no more."""
+        with self.lock:
+            self.counts[name] += 1
+            if kind not in counter and len(counter) >= MOST:
+                kind = kind._replace(line="")
+            counter[kind] += 1
+
+
+LOG = Log()
 
 
 def recorded(recording: Any) -> None:
-    """A segment has been recorded."""
-    with _lock:
-        counters["recorded"] += 1
-        for _, ending in recording.endings:
-            endings.append(ending)
-    tell(1, f"recorded a segment of {len(recording.events)} events: {_span(recording)}")
-    if config.DEBUG >= 2:
-        for number, node in enumerate(recording.events):
-            tell(2, f"  {number}: {node.descriptor.name} {node.args} -> {node.result}")
+    """A segment has been recorded, and is in the tree."""
+    events: list[Any] = []
+    node = recording.root
+    for event in recording.events:
+        node = node.child_like(event)
+        events.append(node)
+    seconds = recording.seconds()
+    with LOG.lock:
+        LOG.recording_seconds += seconds
+        LOG.counts["recorded"] += 1
+        LOG.segments.append(Segment(recording.root, events, seconds))
+    text = f"recorded a segment of {len(events)} events: {_span(events)} from {events[0].line}"
+    tell(EVENTS, text)
+    if tells(PATTERNS):
+        for number, node in enumerate(events):
+            tell(PATTERNS, f"  {number}: {event_text(node)}  # {node.line}")
+
+
+def left_eager(recording: Any) -> None:
+    """A segment is too little work to compile."""
+    events = recording.events
+    text = f"{len(events)} events on few elements"
+    LOG.count("left eager", LOG.small, Failure(_span(events), text, events[0].line))
+    tell(EVENTS, f"left eager: {_span(events)} from {events[0].line}: {text}")
 
 
 def abandoned(recording: Any) -> None:
     """A recording has failed."""
+    events = recording.events
+    line = events[0].line if events else user_line()
     reason = recording.recorder.failure or "unknown"
-    with _lock:
-        counters["abandoned"] += 1
-        failures[_span(recording), reason] += 1
-    tell(1, f"not compiled: {_span(recording)}: {reason}")
+    with LOG.lock:
+        LOG.recording_seconds += recording.seconds()
+    LOG.count("abandoned", LOG.failures, Failure(_span(events), reason, line))
+    tell(EVENTS, f"not compiled: {_span(events)} from {line}: {reason}")
 
 
 def left(run: Any, reason: str) -> None:
     """A replay has been left by the side exit."""
-    with _lock:
-        counters["side exits"] += 1
-        exits[_span(run), reason] += 1
-    tell(1, f"side exit after {len(run.cursor.path())} events ({_span(run)}): {reason}")
+    path = run.cursor.path()
+    line = user_line()
+    LOG.count("side exits", LOG.exits, Exit(_span(path), len(path), reason, line))
+    tell(EVENTS, f"side exit after {len(path)} events of {_span(path)}, at {line}: {reason}")
 
 
 def broken(ending: Any, error: Exception) -> None:
     """A program could not be compiled."""
-    with _lock:
-        counters["compiler errors"] += 1
-        failures[ending.name, f"{type(error).__name__}: {error}"] += 1
-    tell(1, f"the compiler failed on {ending.name}: {type(error).__name__}: {error}")
+    reason = f"the compiler failed: {type(error).__name__}: {error}"
+    LOG.count("compiler errors", LOG.failures, Failure(ending.name, reason, user_line()))
+    tell(EVENTS, f"not compiled: {ending.name}: {reason}")
 
 
-def _span(run: Any) -> str:
-    events = run.events if hasattr(run, "events") else run.cursor.path()
-    return f"{events[0].descriptor.name}..{events[-1].descriptor.name}" if events else "(nothing)"
+def event_text(node: Any) -> str:
+    """An event with its patterns: `%` numbers results, `$` inputs, `*$` inputs seen first."""
+    if node.step is not None:
+        inside = ["..."]
+    else:
+        inside = [_text(item) for item in node.args.items]
+        inside += [f"{key}={_text(item)}" for key, item in node.kwargs.items]
+    metas = node.metas.values()
+    shapes = ", ".join(f"{meta.dtype.name}{list(meta.shape)}" for meta in metas)
+    result = f" -> {_text(node.result)}" + (f": {shapes}" if shapes else "")
+    return f"{node.descriptor.name}({', '.join(inside)}){result}"
+
+
+def _text(pattern: Any) -> str:
+    if isinstance(pattern, Result):
+        return f"%{pattern.slot}"
+    if isinstance(pattern, Input):
+        return f"{'*' * pattern.new}${pattern.number}"
+    if isinstance(pattern, Varies):
+        return "<float>"
+    if isinstance(pattern, Sequence):
+        return f"({', '.join(map(_text, pattern.items))})"
+    if isinstance(pattern, Mapping):
+        return f"{{{', '.join(f'{key!r}: {_text(item)}' for key, item in pattern.items)}}}"
+    return repr(pattern.value)
+
+
+def _span(events: list[Any]) -> str:
+    if not events:
+        return "(nothing)"
+    return f"{events[0].descriptor.name}..{events[-1].descriptor.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from ..autograd.mode import mode
 from ..autograd.node import Node as TapeNode, PrimitiveNode
 from ..autograd.tensor import Tensor
+from ..base.callers import user_line
 from ..graph.ir import Value, values_of
 from . import recorder as recorders
 from .ending import Ending, Tape, place_of, renumbered
@@ -35,7 +37,7 @@ class Recording:
 
     __slots__ = (
         "arrays", "endings", "events", "histories", "inputs", "key", "masked", "metas",
-        "number_of", "numbers", "recorder", "root", "slot_of", "slots", "start", "start_slot",
+        "began", "number_of", "numbers", "recorder", "root", "slot_of", "slots", "start", "start_slot",
         "tracer", "used",
     )  # fmt: skip
 
@@ -59,7 +61,12 @@ class Recording:
         self.endings: list[tuple[TraceNode, Ending]] = []
         self.number_of: dict[int, int] = {}
         self.start = self.start_slot = 0
+        self.began = perf_counter()
         recorders.start(self.recorder)
+
+    def seconds(self) -> float:
+        """How long it has been going on; its events' own work, and the user's, is in that."""
+        return perf_counter() - self.began
 
     def stop(self) -> None:
         """Note nothing more, and let all tensors be ordinary."""
@@ -199,6 +206,7 @@ class Recording:
         self._append(node)
 
     def _append(self, node: TraceNode) -> None:
+        node.line = user_line()
         node.finish()
         self.events.append(node)
 

@@ -72,13 +72,14 @@ class TraceNode:
         step: the plan of an optimizer's step, if it is one.
         ending: what to run when the segment, or a part of it, is over here.
         random: whether it draws random numbers.
+        line: the user's, where it was recorded.
         misses, hits: how often the next event was none, or one, of `children`.
     """
 
     __slots__ = (
         "args", "changes", "children", "descriptor", "dirty", "ending", "final", "grad",
         "gradients", "hits",
-        "inference", "inputs_before", "key", "kwargs", "metas", "misses", "numbers_before",
+        "inference", "inputs_before", "key", "kwargs", "line", "metas", "misses", "numbers_before",
         "parent", "pause", "play", "random", "result", "specs", "step",
     )  # fmt: skip
 
@@ -105,6 +106,7 @@ class TraceNode:
         self.final = False  # whether the segment is over here
         self.misses = self.hits = self.pause = 0
         self.key: tuple = ()
+        self.line = ""
         self.random = False
 
     def finish(self) -> None:

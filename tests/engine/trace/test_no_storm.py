@@ -15,7 +15,7 @@ from tests.modes import MODES, mode
 
 pytest.importorskip("llvmlite")
 
-from flambeau._engine.trace import log
+from flambeau._engine.trace.log import LOG
 from flambeau._engine.trace.hub import HUB
 
 from .injection import exits
@@ -136,10 +136,10 @@ def test_a_loop_settles(step, jit):
     with mode(jit):
         for i in range(WARM):
             step(run, i)
-        before = {name: log.counters[name] for name in WATCHED}
+        before = {name: LOG.counts[name] for name in WATCHED}
         for i in range(WARM, WARM + STEPS):
             step(run, i)
-    more = {name: log.counters[name] - before[name] for name in WATCHED}
+    more = {name: LOG.counts[name] - before[name] for name in WATCHED}
     recorded, left = SETTLED[step]
     assert more["recorded"] + more["abandoned"] <= recorded, more
     assert more["side exits"] <= left, more
@@ -162,11 +162,11 @@ def test_a_loop_is_replayed(step):
 @pytest.mark.parametrize("jit", MODES[1:])
 def test_ever_new_shapes_stay_eager_in_the_end(jit):
     run = Training()
-    before = log.counters["recorded"]
+    before = LOG.counts["recorded"]
     with mode(jit):
         for rows in range(1, 61):
             run.step(rows)
-    assert log.counters["recorded"] - before <= 24
+    assert LOG.counts["recorded"] - before <= 24
 
 
 @pytest.mark.parametrize("jit", MODES[1:])
