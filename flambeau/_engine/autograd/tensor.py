@@ -155,7 +155,7 @@ def expose(t: Tensor) -> None:
     if state.tracer is not None:
         core = storage_of(t).core
         core.exposed = True
-        state.tracer.was_read()
+        state.tracer.was_exposed(t)
         if core.bound:
             state.epoch += 1
 

@@ -177,6 +177,17 @@ class Hub:
         if tracer is not None and not tracer.busy:
             tracer.fresh_start = True
 
+    def was_exposed(self, t: Tensor) -> None:
+        """Somebody outside sees a tensor's memory, and may write to it from now on."""
+        self.was_read()
+        tracer = self.local.tracer
+        if tracer is None or tracer.busy:
+            return
+        for one in (tracer.run, tracer.recording):
+            if one is not None and one.knows(t._array):
+                tracer.settle("memory became visible outside")
+                return
+
     def before_draw(self) -> None:
         """A generator is about to be used, or looked at, outside of programs."""
         tracer = self.local.tracer

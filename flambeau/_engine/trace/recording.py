@@ -95,6 +95,10 @@ class Recording:
         """Somebody reads (or sets) an attribute of a masked tensor; see `Run.touched`."""
         return self.tracer.touched(self, t, name)
 
+    def knows(self, array: np.ndarray) -> bool:
+        """Whether an array lies in memory that has been met."""
+        return self.recorder.memories.find(array) is not None
+
     def give(self, value: float) -> Any:
         """A number that the present event brings along."""
         self.numbers.append(value)
@@ -337,6 +341,8 @@ class Recording:
             ending.vector = recorder.numbers.compiled(source, final)
             ending.numbers = len(source)
         before = self.endings[-1][1].generations if self.endings else {}
+        seen = {slot: place.memory for _, part in self.endings for slot, place in part.places.items()}
+        seen_by = Counter(seen.values())
         for slot, array in enumerate(self.arrays):
             ending.tapes[slot] = self._tape(slot)
             place = place_of(recorder, array, self.number_of)
@@ -348,6 +354,10 @@ class Recording:
             number, generation = place.memory, memory.generation
             ending.generations[number] = generation
             changed = before.get(number, generation) != generation
+            if changed and seen_by[number] > 1:
+                raise Unrecordable("memory that several results see is written after a read")
+            if not final and memory.source is not None and memory.generation:
+                raise Unrecordable("an input that is written is read through a view before the end")
             if changed:
                 ending.changed.add(number)
             if changed or slot >= self.start_slot:

@@ -6,9 +6,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..autograd.node import Node, freed_error
 from ..autograd.tensor import Tensor
-from .memory import aliased
+from .memory import aliased, root_of
 from .pattern import Result, Sequence, rebuild
 from .pending import Meta, is_masked, mask, meta_of, unmask
 from .segment import READ, TraceNode
@@ -148,6 +150,13 @@ class Run:
                 return
         unmask(t)  # nobody was alive to want it
 
+    def knows(self, array: np.ndarray) -> bool:
+        """Whether an array lies in memory that this run has given out, or that it reads late."""
+        root = root_of(array)
+        given = [held for held, _ in self.settled.values()]
+        given += [found for t in self.inputs if (found := t.__dict__.get("_array")) is not None]
+        return any(root_of(each) is root for each in given)
+
     def unmask_settled(self) -> None:
         """Tensors whose memory was to be written are ordinary again."""
         for t in self.masked:
@@ -195,8 +204,10 @@ class Run:
         """The tensor that users may hold as the next result, now that it has been made."""
         t = self.slots[len(results)]
         results.append(t)
-        if not is_masked(t):
-            return t  # settled for good: users may hold its array too
+        if not is_masked(t):  # settled for good: its array stays, and may hold later writes
+            if t.__dict__["_array"] is not made._array:
+                np.copyto(t.__dict__["_array"], made._array)
+            return t
         notes = {k: v for k, v in t.__dict__.items() if not k.startswith("_")}
         t.__dict__.clear()
         t.__dict__.update(made.__dict__)
