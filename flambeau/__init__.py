@@ -131,6 +131,7 @@ if TYPE_CHECKING:
         testing,
         utils,
     )
+    from ._explain import explain
     from ._install import install_as_torch
     from .amp import GradScaler, autocast
     from .cuda import OutOfMemoryError
@@ -146,6 +147,7 @@ _LODGERS = {
     "GradScaler": "amp",
     "OutOfMemoryError": "cuda",
     "autocast": "amp",
+    "explain": "_explain",
     "install_as_torch": "_install",
     "load": "serialization",
     "save": "serialization",

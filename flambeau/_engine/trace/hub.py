@@ -13,6 +13,7 @@ from ..autograd.tensor import Tensor
 from ..base import config, state
 from . import recorder as recorders
 from .play import MISS
+from .log import LOG
 from .segment import STEP, Event
 from .tracer import Tracer
 
@@ -99,6 +100,7 @@ class Hub:
         self.settle()
         self.local.tracer = None
         self.local.tracer = None
+        LOG.clear()
 
     def inner(self, outer: Any) -> Any:
         """Who has the dispatch point inside an op: autocast, or nobody."""

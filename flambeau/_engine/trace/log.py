@@ -6,7 +6,9 @@ Only recordings, side exits and failures come here; a replay that goes through c
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..base.callers import user_line
@@ -39,10 +41,14 @@ class Failure(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A recorded segment: its events in the tree, its root, the seconds of its recording."""
+    """A recorded segment.
 
-    root: Any
-    events: list[Any]
+    Attributes:
+        last: its last event in the tree, or None where the tree has gone with its thread.
+        seconds: of its recording.
+    """
+
+    last: Callable[[], Any]
     seconds: float
 
 
@@ -91,7 +97,7 @@ def recorded(recording: Any) -> None:
     with LOG.lock:
         LOG.recording_seconds += seconds
         LOG.counts["recorded"] += 1
-        LOG.segments.append(Segment(recording.root, events, seconds))
+        LOG.segments.append(Segment(weakref.ref(node), seconds))
     text = f"recorded a segment of {len(events)} events: {_span(events)} from {events[0].line}"
     tell(EVENTS, text)
     if tells(PATTERNS):

@@ -77,7 +77,7 @@ class TraceNode:
     """
 
     __slots__ = (
-        "args", "changes", "children", "descriptor", "dirty", "ending", "final", "grad",
+        "__weakref__", "args", "changes", "children", "descriptor", "dirty", "ending", "final", "grad",
         "gradients", "hits",
         "inference", "inputs_before", "key", "kwargs", "line", "metas", "misses", "numbers_before",
         "parent", "pause", "play", "random", "result", "specs", "step",
