@@ -252,17 +252,32 @@ def _data_timed() -> Iterator[list[float]]:
     from .utils.data._utils.iterators import _BaseDataLoaderIter
 
     seconds = [0.0]
-    own = _BaseDataLoaderIter.__next__
-
-    def timed(self: Any) -> Any:
-        start = perf_counter()
-        try:
-            return own(self)
-        finally:
-            seconds[0] += perf_counter() - start
-
-    setattr(_BaseDataLoaderIter, "__next__", timed)  # noqa: B010
+    own = {kind: kind.__dict__["__next__"] for kind in _iterators(_BaseDataLoaderIter)}
+    for kind, method in own.items():
+        setattr(kind, "__next__", _adding(method, seconds))  # noqa: B010
     try:
         yield seconds
     finally:
-        setattr(_BaseDataLoaderIter, "__next__", own)  # noqa: B010
+        for kind, method in own.items():
+            setattr(kind, "__next__", method)  # noqa: B010
+
+
+def _iterators(kind: type) -> Iterator[type]:
+    """The classes, this one and those below it, that have a `__next__` of their own."""
+    if "__next__" in kind.__dict__:
+        yield kind
+    for below in kind.__subclasses__():
+        yield from _iterators(below)
+
+
+def _adding(method: Callable[[Any], Any], seconds: list[float]) -> Callable[[Any], Any]:
+    """A method that adds its time; time of such methods inside it is not counted twice."""
+
+    def timed(self: Any) -> Any:
+        start, before = perf_counter(), seconds[0]
+        try:
+            return method(self)
+        finally:
+            seconds[0] = before + perf_counter() - start
+
+    return timed

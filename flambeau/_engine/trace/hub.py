@@ -12,8 +12,8 @@ import numpy as np
 from ..autograd.tensor import Tensor
 from ..base import config, state
 from . import recorder as recorders
-from .play import MISS
 from .log import LOG
+from .play import MISS
 from .segment import STEP, Event
 from .tracer import Tracer
 

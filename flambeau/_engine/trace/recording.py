@@ -36,8 +36,8 @@ class Recording:
     """
 
     __slots__ = (
-        "arrays", "endings", "events", "histories", "inputs", "key", "masked", "metas",
-        "began", "number_of", "numbers", "recorder", "root", "slot_of", "slots", "start", "start_slot",
+        "arrays", "began", "endings", "events", "histories", "inputs", "key", "masked", "metas",
+        "number_of", "numbers", "recorder", "root", "slot_of", "slots", "start", "start_slot",
         "tracer", "used",
     )  # fmt: skip
 

@@ -77,10 +77,10 @@ class TraceNode:
     """
 
     __slots__ = (
-        "__weakref__", "args", "changes", "children", "descriptor", "dirty", "ending", "final", "grad",
-        "gradients", "hits",
-        "inference", "inputs_before", "key", "kwargs", "line", "metas", "misses", "numbers_before",
-        "parent", "pause", "play", "random", "result", "specs", "step",
+        "__weakref__", "args", "changes", "children", "descriptor", "dirty", "ending", "final",
+        "grad", "gradients", "hits", "inference", "inputs_before", "key", "kwargs", "line",
+        "metas", "misses", "numbers_before", "parent", "pause", "play", "random", "result",
+        "specs", "step",
     )  # fmt: skip
 
     def __init__(
