@@ -89,10 +89,13 @@ class _Writer:
             self.miss_if(f"{text} is not {None if value is None else self.name(value)}")
         elif type(value) in (int, str):
             kind = type(value).__name__
-            self.miss_if(f"type({text}) is not {kind} or {text} != {self.name(value)}")
+            name = self.name(value)
+            self.lines.append(f"    x = {text}")
+            self.miss_if(f"x is not {name} and (type(x) is not {kind} or x != {name})")
         else:
             name = self.name(value)
-            self.miss_if(f"{text} is not {name} and not same({text}, {name})")
+            self.lines.append(f"    x = {text}")
+            self.miss_if(f"x is not {name} and not same(x, {name})")
 
     def _arguments(self) -> None:
         node = self.node
@@ -102,8 +105,11 @@ class _Writer:
         for position, item in enumerate(args):
             self.check(item, f"args[{position}]")
         for key, item in kwargs:
-            self.miss_if(f"{key!r} not in kwargs")
-            self.check(item, f"kwargs[{key!r}]")
+            if isinstance(item, Constant):
+                self.check(item, f"kwargs.get({key!r}, MISS)")
+            else:
+                self.miss_if(f"{key!r} not in kwargs")
+                self.check(item, f"kwargs[{key!r}]")
 
     def _gradients(self) -> None:
         """Leaves have gradients, or none, as they had."""
@@ -161,6 +167,9 @@ class _Writer:
             "    slots = run.slots; inputs = run.inputs; numbers = run.numbers",
         ]
         self.miss_if(f"mode.grad is not {node.grad}")
+        if node.step is None:
+            special = "None" if node.special is None else self.name(node.special)
+            self.miss_if(f"mode.special is not {special}")
         if node.step is not None:
             self.miss_if("not node.step.fits(run, args)")
         else:

@@ -203,10 +203,11 @@ class StepPlan:
         for name, value in numbers.fixed.items():
             if found[name] is not value and not same(found[name], value):
                 return False
-        for name in numbers.varying:
-            if type(found[name]) is not float:
+        given = [found[name] for name in numbers.varying]
+        for value in given:
+            if type(value) is not float:
                 return False
-            run.numbers.append(found[name])
+        run.numbers += given
         for name in numbers.counters:
             run.numbers.append(state[name]._array.item())
         return True
