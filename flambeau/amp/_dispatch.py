@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from flambeau._engine.autograd.mode import is_grad_enabled
+from flambeau._engine.autograd.mode import is_grad_enabled, mode, set_casting
 from flambeau._engine.autograd.tensor import Tensor, version_of
 from flambeau._engine.base import dtypes, state
 from flambeau._engine.base.promotion import promote_types
@@ -19,9 +20,42 @@ _threads: set[int] = set()  # those with autocast on
 _next_hook: Callable[..., Any] | None = None  # who had the dispatch point before
 
 
+class Casting:
+    """What autocast does in a thread: the same object for the same settings.
+
+    Attributes:
+        target: the dtype that it casts to.
+        cache_enabled: whether a parameter is cast once for a whole region.
+    """
+
+    __slots__ = ("cache_enabled", "target")
+
+    def __init__(self, target: dtypes.dtype, cache_enabled: bool) -> None:
+        self.target = target
+        self.cache_enabled = cache_enabled
+
+    @staticmethod
+    def hook(descriptor: OpDescriptor, args: tuple, kwargs: dict) -> Any:
+        """What has the dispatch point."""
+        return _on_op(descriptor, args, kwargs)
+
+    @staticmethod
+    def exchange(casts: dict[int, Any]) -> dict[int, Any]:
+        """Let `casts` be the casts of this region; returns those that were."""
+        before, local.casts = local.casts, casts
+        return before
+
+    def __repr__(self) -> str:
+        return f"<autocast to {self.target}>"
+
+
+_casting = functools.cache(Casting)
+
+
 def refresh() -> None:
     """Take or give back the dispatch point, after this thread's switch has moved."""
     global _next_hook
+    _announce()
     me = threading.get_ident()
     with _lock:
         before = bool(_threads)
@@ -34,19 +68,27 @@ def refresh() -> None:
             state.on_op, _next_hook = _next_hook, None
 
 
+def _announce() -> None:
+    on = local.enabled.get("cpu") and not local.suspended
+    set_casting(_casting(local.dtypes["cpu"], local.cache_enabled) if on else None)
+
+
 def _on_op(descriptor: OpDescriptor, args: tuple, kwargs: dict) -> Any:
     policy = POLICIES.get(descriptor.name)
-    if policy is None or local.suspended or not local.enabled.get("cpu"):
+    casting = mode.casting
+    if policy is None or casting is None:
         return _go_on(descriptor, args, kwargs)
     if policy != GIVEN:
-        target = _target(policy, args, kwargs)
+        target = _target(policy, casting.target, args, kwargs)
         args = tuple(_cast(value, target) for value in args)
         kwargs = {name: _cast(value, target) for name, value in kwargs.items()}
     local.suspended = True
+    set_casting(None)
     try:
         return _go_on(descriptor, args, kwargs)
     finally:
         local.suspended = False
+        set_casting(casting)
 
 
 def _go_on(descriptor: OpDescriptor, args: tuple, kwargs: dict) -> Any:
@@ -55,12 +97,12 @@ def _go_on(descriptor: OpDescriptor, args: tuple, kwargs: dict) -> Any:
     return descriptor.execute(args, kwargs)
 
 
-def _target(policy: str, args: tuple, kwargs: dict) -> dtypes.dtype:
+def _target(policy: str, lower: dtypes.dtype, args: tuple, kwargs: dict) -> dtypes.dtype:
     if policy == LOWER:
-        return local.dtypes["cpu"]
+        return lower
     if policy == FULL:
         return dtypes.float32
-    widest = local.dtypes["cpu"]
+    widest = lower
     for value in _tensors((args, *kwargs.values())):
         if value.is_floating_point():
             widest = promote_types(widest, value.dtype)
@@ -92,8 +134,8 @@ def _cast(value: Any, target: dtypes.dtype) -> Any:
 def _cast_tensor(tensor: Tensor, target: dtypes.dtype) -> Tensor:
     """A cast, made once a region for a parameter that wants gradients."""
     if not (
-        local.cache_enabled
-        and target is local.dtypes["cpu"]
+        mode.casting.cache_enabled
+        and target is mode.casting.target
         and tensor.requires_grad
         and tensor.is_leaf
         and tensor.dtype is dtypes.float32

@@ -94,7 +94,10 @@ def get_autocast_dtype(device_type: str) -> dtypes.dtype:
 
 def set_autocast_dtype(device_type: str, dtype: dtypes.dtype) -> None:
     """Set the dtype that autocast casts to."""
+    from flambeau.amp import _dispatch
+
     local.dtypes[_checked(device_type)] = dtype
+    _dispatch.refresh()
 
 
 def is_autocast_cache_enabled() -> bool:
@@ -104,7 +107,10 @@ def is_autocast_cache_enabled() -> bool:
 
 def set_autocast_cache_enabled(enabled: bool) -> None:
     """Say whether a parameter is cast once for a whole autocast region."""
+    from flambeau.amp import _dispatch
+
     local.cache_enabled = bool(enabled)
+    _dispatch.refresh()
 
 
 def clear_autocast_cache() -> None:

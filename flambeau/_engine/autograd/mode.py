@@ -8,10 +8,15 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..base import state
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Mode(threading.local):
+    # `special` is None, or what else ops must know: the token of autocast, or ANOMALY
+    special: Any = None
+    casting: Any = None
     grad = True
     inference = False
     anomaly = False
@@ -19,6 +24,7 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
+ANOMALY = object()
 # how many inference_mode regions are open in all threads: while 0, ops need not ask `mode`
 watched_regions = 0
 _counting = threading.Lock()
@@ -214,7 +220,16 @@ def _anomaly() -> tuple[bool, bool]:
 def _set_anomaly(on: bool, check_nan: bool) -> None:
     global anomaly_regions
     anomaly_regions = anomaly_regions or on
+    if on != mode.anomaly:
+        state.settle()
     mode.anomaly, mode.anomaly_check_nan = on, check_nan
+    set_casting(mode.casting)
+
+
+def set_casting(token: Any) -> None:
+    """Autocast says what it does in this thread from now on; None for nothing."""
+    mode.casting = token
+    mode.special = ANOMALY if mode.anomaly else token
 
 
 def is_anomaly_enabled() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import dtypes
+from . import dtypes, state
 
 _default = dtypes.float32
 
@@ -25,6 +25,8 @@ def set_default_dtype(d: dtypes.dtype) -> None:
         )
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
+    if d is not _default:
+        state.redefine()
     _default = d
 
 

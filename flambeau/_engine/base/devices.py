@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import state
+
 _KNOWN = ("cpu", "cuda", "meta", "mps", "xpu", "xla", "ipu", "hpu", "mtia", "privateuseone")
 
 
@@ -85,7 +87,10 @@ def set_default_device(new: device | str | None) -> device:
     """Set where factory functions put new tensors; returns what it was before."""
     global _default
     before = _default
-    _default = CPU if new is None else resolve(new)
+    now = CPU if new is None else resolve(new)
+    if now != before:
+        state.redefine()
+    _default = now
     return before
 
 

@@ -27,6 +27,12 @@ def changed() -> None:
     epoch += 1
 
 
+def redefine() -> None:
+    """Something about to change makes the same calls do other things, in every thread."""
+    if tracer is not None:
+        tracer.forget()
+
+
 def settle() -> None:
     """Something outside of ops is about to happen that must see the world as it is."""
     if tracer is not None:

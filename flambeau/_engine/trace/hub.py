@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from ..base import config, state
 from . import recorder as recorders
@@ -54,6 +56,7 @@ class Hub:
         self.strict = False
         self.may_record = True
         self.local = _Local()
+        self.tracers: weakref.WeakSet[Tracer] = weakref.WeakSet()
         self.on_op = _dispatcher(self)
 
     # --- the mode -----------------------------------------------------------------------------
@@ -88,6 +91,7 @@ class Hub:
         tracer = self.local.tracer
         if tracer is None:
             tracer = self.local.tracer = Tracer(self)
+            self.tracers.add(tracer)
         return tracer
 
     def rest(self) -> None:
@@ -102,8 +106,16 @@ class Hub:
         self.local.tracer = None
         LOG.clear()
 
+    def forget(self) -> None:
+        """What has been recorded, by any thread, may do other things from now on."""
+        self.settle("a default was changed")
+        for tracer in list(self.tracers):
+            tracer.forget()
+
     def inner(self, outer: Any) -> Any:
         """Who has the dispatch point inside an op: autocast, or nobody."""
+        if mode.casting is not None:
+            return mode.casting.hook
         return None if outer is None or outer == self.on_op else outer
 
     def restored(self, before: Any) -> Any:

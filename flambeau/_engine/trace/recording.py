@@ -155,11 +155,12 @@ class Recording:
         except Unrecordable as reason:
             self.recorder.fail(f"{descriptor.name}: {reason}")
             return None
-        modes = (mode.grad, mode.inference)
+        modes = (mode.grad, mode.inference, mode.special)
         return TraceNode(descriptor, taken, named, specs, modes)
 
     def _describe_step(self, args: tuple) -> TraceNode | None:
-        node = TraceNode(STEP, Sequence(tuple, ()), Mapping(()), {}, (mode.grad, mode.inference))
+        modes = (mode.grad, mode.inference, mode.special)
+        node = TraceNode(STEP, Sequence(tuple, ()), Mapping(()), {}, modes)
         try:
             node.step = record_step(self, args, node.specs)
         except Unrecordable as reason:
@@ -341,7 +342,8 @@ class Recording:
             ending.vector = recorder.numbers.compiled(source, final)
             ending.numbers = len(source)
         before = self.endings[-1][1].generations if self.endings else {}
-        seen = {slot: place.memory for _, part in self.endings for slot, place in part.places.items()}
+        parts = [part for _, part in self.endings]
+        seen = {slot: place.memory for part in parts for slot, place in part.places.items()}
         seen_by = Counter(seen.values())
         for slot, array in enumerate(self.arrays):
             ending.tapes[slot] = self._tape(slot)
@@ -483,6 +485,6 @@ def _differentiable(node: TapeNode) -> bool:
 
 def read_node() -> TraceNode:
     """The event of somebody reading a result."""
-    node = TraceNode(READ, Sequence(tuple, ()), Mapping(()), {}, (True, False))
+    node = TraceNode(READ, Sequence(tuple, ()), Mapping(()), {}, (True, False, None))
     node.finish()
     return node

@@ -80,18 +80,19 @@ class TraceNode:
         "__weakref__", "args", "changes", "children", "descriptor", "dirty", "ending", "final",
         "grad", "gradients", "hits", "inference", "inputs_before", "key", "kwargs", "line",
         "metas", "misses", "numbers_before", "parent", "pause", "play", "random", "result",
-        "specs", "step",
+        "special", "specs",
+        "step",
     )  # fmt: skip
 
     def __init__(
         self, descriptor: Any, args: Sequence, kwargs: Mapping, specs: dict[int, InputSpec],
-        modes: tuple[bool, bool],
+        modes: tuple[bool, bool, Any],
     ):  # fmt: skip
         self.descriptor = descriptor
         self.args = args
         self.kwargs = kwargs
         self.specs = specs
-        self.grad, self.inference = modes
+        self.grad, self.inference, self.special = modes
         self.play: Callable[[tuple, dict, Any], Any] = _never
         self.result: Any = Constant(None, type(None))
         self.metas: dict[int, Meta] = {}
@@ -113,7 +114,7 @@ class TraceNode:
         """All is known of it: make the key that equal events have in common."""
         self.key = (
             self.descriptor.name, key_of(self.args, self.specs), key_of(self.kwargs, self.specs),
-            self.grad, self.inference, key_of(self.result, self.specs),
+            self.grad, self.inference, id(self.special), key_of(self.result, self.specs),
             tuple(sorted((slot, str(meta)) for slot, meta in self.metas.items())),
             tuple(sorted((slot, str(meta)) for slot, meta in self.changes.items())),
             tuple(
@@ -163,4 +164,4 @@ def _never(args: tuple, kwargs: dict, run: Any) -> Any:
 
 def root_node() -> TraceNode:
     """The parent of all first events."""
-    return TraceNode(Event("start"), Sequence(tuple, ()), Mapping(()), {}, (True, False))
+    return TraceNode(Event("start"), Sequence(tuple, ()), Mapping(()), {}, (True, False, None))

@@ -22,6 +22,7 @@ from . import log
 from .blame import why_not
 from .deciding import apart, beginning, insert, name_of, read_all, reads, ready, small
 from .memory import Unrecordable
+from .modes import Modes
 from .pending import is_masked, unmask
 from .play import MISS
 from .recording import Recording, read_node
@@ -66,6 +67,10 @@ class Tracer:
         self.start_key: tuple | None = None
         self.since_start = 0
         self.off = 0  # regions of `jit.disabled()`
+
+    def forget(self) -> None:
+        """Know no segments any more."""
+        self.roots, self.last = {}, None
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -308,28 +313,28 @@ class Tracer:
             and self.may_record()
         ):
             recording = self.recording = Recording(self, root, root.key)
-        before = mode.grad, mode.inference
+        modes = Modes()
         self.busy = True
         for generator, words in reversed(run.generators):
             generator.from_bytes(words)
         self.busy = False
         try:
-            run.rerun(self._performer(recording))
+            run.rerun(self._performer(recording, modes))
         finally:
-            mode.grad, mode.inference = before
+            modes.restore()
             run.slots = []
             failed = recording is not None and recording.recorder.failure is not None
             if failed and self.recording is recording:
                 self.abandon()
 
-    def _performer(self, recording: Recording | None) -> Callable[..., Any]:
+    def _performer(self, recording: Recording | None, modes: Modes) -> Callable[..., Any]:
         def perform(node: TraceNode, args: tuple, kwargs: dict[str, Any]) -> Any:
             live = recording is not None and self.recording is recording
             if node.descriptor is READ:
                 if live:
                     self._read_recorded()
                 return None
-            mode.grad, mode.inference = node.grad, node.inference
+            modes.take(node)
             if live:
                 return self.record(node.descriptor, args, kwargs)
             return self.eager(node.descriptor, args, kwargs)
