@@ -29,6 +29,7 @@ from flambeau._engine.base import state as switches
 from flambeau._engine.eager import quiet
 from flambeau._engine.eager.precision import BFLOAT16, is_half
 from flambeau._engine.trace.segment import STEP
+from flambeau._engine.trace.symbols import Varying
 from flambeau.optim.optimizer import Optimizer, _use_grad_for_differentiable
 
 Group = dict[str, Any]
@@ -181,7 +182,7 @@ def number(value: Any, group: Group) -> Any:
     """An option as a float; a Tensor stays one where the step is differentiable."""
     if isinstance(value, Tensor) and group.get("differentiable"):
         return value
-    if type(value) is float:
+    if type(value) is float or isinstance(value, Varying):
         return value
     return float(value)  # NumPy's own scalars too: they would widen the arrays they meet
 

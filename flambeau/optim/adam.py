@@ -54,8 +54,8 @@ def _numbers(group: Group, state: State, param: Any) -> dict[str, Any]:
         "beta2": beta2,
         "correction1": 1 - beta1**step,
         "correction2_sqrt": (1 - beta2**step) ** 0.5,
-        "eps": float(group["eps"]),
-        "weight_decay": float(group["weight_decay"]),
+        "eps": number(group["eps"], group),
+        "weight_decay": number(group["weight_decay"], group),
         "decoupled": group["decoupled_weight_decay"],
         "maximize": group["maximize"],
     }

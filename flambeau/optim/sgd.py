@@ -35,8 +35,8 @@ def _update(
 def _numbers(group: Group, state: State, param: Any) -> dict[str, Any]:
     return {
         "lr": number(group["lr"], group),
-        "momentum": float(group["momentum"]),
-        "dampening": float(group["dampening"]),
+        "momentum": number(group["momentum"], group),
+        "dampening": number(group["dampening"], group),
         "weight_decay": number(group["weight_decay"], group),
         "nesterov": group["nesterov"],
         "maximize": group["maximize"],

@@ -10,6 +10,7 @@ from ..autograd.tensor import Tensor, wrap
 from ..base import state as switches
 from ..base.devices import CPU
 from .memory import Unrecordable
+from .options import Evaluate, expression_of
 from .pattern import InputSpec, Result, same
 from .pending import delivered
 from .symbols import SYMBOLS, Varying
@@ -33,9 +34,12 @@ class _NumberSet:
         members: (position in the group) of the parameters; the first stands for all.
         counters: names of the counters.
         varying: names of the numbers that are floats; `fixed`, the other ones and their values.
+        evaluate: the numbers as an expression, see `options`.
     """
 
-    __slots__ = ("arrays", "counters", "epoch", "fixed", "group", "members", "varying")
+    __slots__ = (
+        "arrays", "counters", "epoch", "evaluate", "fixed", "group", "members", "varying",
+    )  # fmt: skip
 
     def __init__(self, group: int, counters: tuple[str, ...]):
         self.group = group
@@ -43,6 +47,7 @@ class _NumberSet:
         self.members: list[int] = []
         self.arrays: list[tuple[str, list[np.ndarray]]] = []  # the counters', at `epoch`
         self.epoch = -2
+        self.evaluate: Evaluate | None = None
         self.varying: tuple[str, ...] = ()
         self.fixed: dict[str, Any] = {}
 
@@ -187,17 +192,30 @@ class StepPlan:
 
     def _numbers_fit(self, run: Any, numbers: _NumberSet, group: Any, states: Any) -> bool:
         params = group["params"]
-        first = params[numbers.members[0]]
-        state: dict[str, Any] = {}
+        before: list[float] = []
         if numbers.counters:
             if numbers.epoch != self.epoch:
                 self._note_counters(numbers, params, states)
-            state = states[first].copy()
-            for name, arrays in numbers.arrays:
+            for _, arrays in numbers.arrays:
                 value = arrays[0].item()
                 for array in arrays:
                     if array.item() != value:
                         return False
+                before.append(value)
+        if numbers.evaluate is not None:
+            found = numbers.evaluate(group, before)
+            if found is not None:
+                run.numbers += found
+                return True
+        return self._numbers_anew(run, numbers, group, states)
+
+    def _numbers_anew(self, run: Any, numbers: _NumberSet, group: Any, states: Any) -> bool:
+        """Ask the rule itself, on copies of the counters."""
+        first = group["params"][numbers.members[0]]
+        state: dict[str, Any] = {}
+        if numbers.counters:
+            state = states[first].copy()
+            for name, arrays in numbers.arrays:
                 state[name] = wrap(arrays[0].copy())
         found = self.rule.numbers(group, state, first)
         for name, value in numbers.fixed.items():
@@ -211,7 +229,6 @@ class StepPlan:
         for name in numbers.counters:
             run.numbers.append(state[name]._array.item())
         return True
-
 
     def _note_counters(self, numbers: _NumberSet, params: Any, states: Any) -> None:
         numbers.arrays = [
@@ -308,6 +325,7 @@ def _numbers(
     made.fixed = {name: value for name, value in found.items() if type(value) is not float}
     if any(isinstance(value, Tensor) for value in made.fixed.values()):
         raise Unrecordable("an option that is a tensor")
+    made.evaluate = expression_of(rule, group, state, counters, made.varying, param)
     give = recording.give
     values: dict[str, Any] = dict(made.fixed)
     values.update({name: give(found[name]) for name in made.varying})

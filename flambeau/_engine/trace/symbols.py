@@ -130,6 +130,7 @@ _OPERATORS: dict[str, tuple[str, str, Callable[[Any, Any], Any]]] = {
     "mul": ("*", "mul", lambda a, b: a * b),
     "truediv": ("/", "div", lambda a, b: a / b),
 }
+_VARYING_OPERATORS = _OPERATORS | {"pow": ("**", "pow", lambda a, b: a**b)}
 _COMPARISONS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "lt": ("<", lambda a, b: a < b),
     "le": ("<=", lambda a, b: a <= b),
@@ -167,9 +168,11 @@ def _symbol_operator(primitive: str, swap: bool) -> Callable[..., Symbol]:
     return operate
 
 
-for _name, (_sign, _primitive, _compute) in _OPERATORS.items():
+for _name, (_sign, _primitive, _compute) in _VARYING_OPERATORS.items():
     for _prefix, _swap in (("", False), ("r", True)):
         setattr(Varying, f"__{_prefix}{_name}__", _varying_operator(_sign, _compute, _swap))
+for _name, (_sign, _primitive, _compute) in _OPERATORS.items():
+    for _prefix, _swap in (("", False), ("r", True)):
         setattr(Symbol, f"__{_prefix}{_name}__", _symbol_operator(_primitive, _swap))
 for _name, (_sign, _test) in _COMPARISONS.items():
     setattr(Varying, f"__{_name}__", _varying_comparison(_sign, _test))
