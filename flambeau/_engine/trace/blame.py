@@ -6,7 +6,6 @@ from typing import Any
 
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
-from .memory import element_strides
 from .pattern import Constant, Input, Mapping, Result, Sequence, Varies, same, unfit
 from .pending import is_masked, own_class
 
@@ -83,7 +82,7 @@ def _tensor_difference(node: Any, run: Any, pattern: Any, x: Any, where: str) ->
         ("class", own_class(x).__name__, spec.cls.__name__),
         ("shape", array.shape, spec.shape),
         ("dtype", array.dtype.name, spec.dtype.name),
-        ("strides", element_strides(array), spec.strides),
+        ("strides (in bytes)", array.strides, spec.steps),
         ("requires_grad", x._requires_grad, spec.leaf_requires_grad),
     ):
         if now != before:
