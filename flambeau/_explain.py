@@ -176,9 +176,11 @@ def explain(run: Callable[[], Any] | None = None) -> Explanation:
 
 
 def _explanation() -> Explanation:
-    compiling = None
+    compiling: Any = None
     if HUB.mode != "off" or LOG.segments:
-        from ._engine.runtime.costs import COSTS as compiling
+        from ._engine.runtime.costs import COSTS
+
+        compiling = COSTS
     segments: dict[int, Segment] = {}
     for entry in list(LOG.segments):
         last = entry.last()
@@ -266,7 +268,8 @@ def _iterators(kind: type) -> Iterator[type]:
     """The classes, this one and those below it, that have a `__next__` of their own."""
     if "__next__" in kind.__dict__:
         yield kind
-    for below in kind.__subclasses__():
+    children: list[type] = kind.__subclasses__()
+    for below in children:
         yield from _iterators(below)
 
 

@@ -51,10 +51,11 @@ def _difference(node: Any, run: Any, pattern: Any, x: Any, where: str) -> str:
         fits = x is value or (type(x) is type(value) and same(x, value))
         return "" if fits else f"{where} is {_short(x)}, not {_short(value)}"
     if isinstance(pattern, Sequence):
-        if type(x) is not pattern.kind or len(x) != len(pattern.items):
+        items: Any = x
+        if type(x) is not pattern.kind or len(items) != len(pattern.items):
             return f"{where} are others in number or kind"
-        names = [f"argument {i}" if where == "its arguments" else where for i in range(len(x))]
-        pairs = zip(pattern.items, x, names, strict=True)
+        names = [f"argument {i}" if where == "its arguments" else where for i in range(len(items))]
+        pairs = zip(pattern.items, items, names, strict=True)
         return next(filter(None, (_difference(node, run, p, y, n) for p, y, n in pairs)), "")
     if isinstance(pattern, Mapping):
         wanted = dict(pattern.items)

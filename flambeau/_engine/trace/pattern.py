@@ -90,7 +90,7 @@ class InputSpec:
     def __init__(self, t: Tensor, number: int):
         array = t._array
         self.number = number
-        self.cls = own_class(t)
+        self.cls: Any = own_class(t)
         self.shape = array.shape
         self.dtype = array.dtype
         self.steps = array.strides

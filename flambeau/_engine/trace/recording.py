@@ -155,11 +155,11 @@ class Recording:
         except Unrecordable as reason:
             self.recorder.fail(f"{descriptor.name}: {reason}")
             return None
-        modes = (mode.grad, mode.inference, mode.special)
+        modes = (mode.grad, mode.inference, mode.special, mode.casting)
         return TraceNode(descriptor, taken, named, specs, modes)
 
     def _describe_step(self, args: tuple) -> TraceNode | None:
-        modes = (mode.grad, mode.inference, mode.special)
+        modes = (mode.grad, mode.inference, mode.special, mode.casting)
         node = TraceNode(STEP, Sequence(tuple, ()), Mapping(()), {}, modes)
         try:
             node.step = record_step(self, args, node.specs)
@@ -297,10 +297,10 @@ class Recording:
                 found.append(Input(number, False))
                 self._mask(t)
         for slot, array in enumerate(self.arrays):
-            t = self.slots[slot]()
-            if t is not None and not is_masked(t) and id(memories.find(array)) in written:
+            made = self.slots[slot]()
+            if made is not None and not is_masked(made) and id(memories.find(array)) in written:
                 found.append(Result(slot))
-                self._mask(t)
+                self._mask(made)
         return tuple(found)
 
     def _mask(self, t: Tensor) -> None:
@@ -386,7 +386,9 @@ class Recording:
         read_before = {slot for _, part in self.endings for slot in part.places}
         for node in self.events:
             for change in node.gradients:
-                place = ending.places.get(change.slot) if change.slot is not None else None
+                if change.slot is None:
+                    continue
+                place = ending.places.get(change.slot)
                 if (
                     place is not None and place.source is None and place.view is None
                     and place.strides is None and seen[place.memory] == 1
@@ -485,6 +487,6 @@ def _differentiable(node: TapeNode) -> bool:
 
 def read_node() -> TraceNode:
     """The event of somebody reading a result."""
-    node = TraceNode(READ, Sequence(tuple, ()), Mapping(()), {}, (True, False, None))
+    node = TraceNode(READ, Sequence(tuple, ()), Mapping(()), {}, (True, False, None, None))
     node.finish()
     return node

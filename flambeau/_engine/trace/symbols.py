@@ -192,7 +192,8 @@ def _mean(x: Symbol, dim: Any) -> Symbol:
     count = 1
     for d in dims:
         count *= x.shape[d]
-    return x.call("sum", x, dims=dims, keepdim=True) / count
+    total: Any = x.call("sum", x, dims=dims, keepdim=True)
+    return total / count
 
 
 def _length(x: Symbol) -> Symbol:
