@@ -14,7 +14,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Mode(threading.local):
-    # `special` is None, or what else ops must know: the token of autocast, or ANOMALY
+    # None, or one object for what ops must know beside `grad`: anomaly and inference mode, and
+    # `casting`, which is autocast's token
     special: Any = None
     casting: Any = None
     grad = True
@@ -173,10 +174,12 @@ class inference_mode(_ModeSwitch):
         self.before = (mode.grad, mode.inference)
         mode.inference = self.wanted
         mode.grad = not self.wanted and mode.grad
+        set_casting(mode.casting)
 
     def __exit__(self, *exc: object) -> None:
         _count_region(-1)
         mode.grad, mode.inference = self.before
+        set_casting(mode.casting)
 
 
 def _count_region(change: int) -> None:
@@ -229,7 +232,15 @@ def _set_anomaly(on: bool, check_nan: bool) -> None:
 def set_casting(token: Any) -> None:
     """Autocast says what it does in this thread from now on; None for nothing."""
     mode.casting = token
-    mode.special = ANOMALY if mode.anomaly else token
+    if mode.anomaly:
+        mode.special = ANOMALY
+    else:
+        mode.special = _in_inference(token) if mode.inference else token
+
+
+@functools.cache
+def _in_inference(casting: Any) -> Any:
+    return object()
 
 
 def is_anomaly_enabled() -> bool:

@@ -23,10 +23,9 @@ class Modes:
     def take(self, node: Any) -> None:
         """Switch to the modes of a recorded event."""
         mode.grad, mode.inference = node.grad, node.inference
-        if node.special is not mode.casting:
-            if mode.casting is not None:
-                mode.casting.exchange({})
-            set_casting(node.special)
+        if mode.casting is not None and node.casting is not mode.casting:
+            mode.casting.exchange({})
+        set_casting(node.casting)
 
     def restore(self) -> None:
         """Switch to what was before."""

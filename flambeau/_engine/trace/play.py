@@ -174,8 +174,6 @@ class _Writer:
             self.miss_if("not node.step.fits(run, args)")
         else:
             self._arguments()
-        if node.inference:
-            self.miss_if("not mode.inference")
         self._gradients()
         if node.dirty:
             self.miss_if("not run.may_write(node)")

@@ -77,22 +77,21 @@ class TraceNode:
     """
 
     __slots__ = (
-        "__weakref__", "args", "changes", "children", "descriptor", "dirty", "ending", "final",
-        "grad", "gradients", "hits", "inference", "inputs_before", "key", "kwargs", "line",
+        "__weakref__", "args", "casting", "changes", "children", "descriptor", "dirty", "ending",
+        "final", "grad", "gradients", "hits", "inference", "inputs_before", "key", "kwargs", "line",
         "metas", "misses", "numbers_before", "parent", "pause", "play", "random", "result",
-        "special", "specs",
-        "step",
+        "special", "specs", "step",
     )  # fmt: skip
 
     def __init__(
         self, descriptor: Any, args: Sequence, kwargs: Mapping, specs: dict[int, InputSpec],
-        modes: tuple[bool, bool, Any],
+        modes: tuple[bool, bool, Any, Any],
     ):  # fmt: skip
         self.descriptor = descriptor
         self.args = args
         self.kwargs = kwargs
         self.specs = specs
-        self.grad, self.inference, self.special = modes
+        self.grad, self.inference, self.special, self.casting = modes
         self.play: Callable[[tuple, dict, Any], Any] = _never
         self.result: Any = Constant(None, type(None))
         self.metas: dict[int, Meta] = {}
@@ -164,4 +163,4 @@ def _never(args: tuple, kwargs: dict, run: Any) -> Any:
 
 def root_node() -> TraceNode:
     """The parent of all first events."""
-    return TraceNode(Event("start"), Sequence(tuple, ()), Mapping(()), {}, (True, False, None))
+    return TraceNode(Event("start"), Sequence(tuple, ()), Mapping(()), {}, (True, False, None, None))
