@@ -9,7 +9,7 @@ import llvmlite.ir as ir
 
 from ..loops.kernel import Access, Gemm, Instruction
 from .body import build_body, load_number
-from .gemm_code import POINTER, Values, at, counted, number, times
+from .gemm_code import POINTER, Values, at, number, times
 from .gemm_plan import accesses
 from .host import Host
 from .types import I32, KINDS
@@ -107,27 +107,21 @@ class Site:
                     value = self._load(v, x.detail, number(0), column)
                     self.kept[x.detail, column] = value
 
-    def prefetch(self, height: int, width: int) -> None:
-        """Ask for a tile's memory in good time: that of every access that runs along rows.
+    def prefetch(self, down: ir.Value, width: int) -> None:
+        """Ask for a row's memory in good time: that of every access that runs along rows.
 
         Args:
-            height: rows of the tile.
-            width: elements of its rows.
+            down: the row, from the tile's top.
+            width: its elements.
         """
-        intrinsic = "llvm.prefetch.p0"
         flags = [ir.Constant(I32, flag) for flag in (0, 3, 1)]  # to read, to keep, data
-
-        def one_row(down: ir.Value, _: Values) -> None:
-            v = Vectors(self.builder, 1, self.host)
-            for access in dict.fromkeys(accesses(self.kernel)):
-                if access.strides[-1] != 1 or not access.strides[-2]:
-                    continue
-                step = LINE // KINDS[access.dtype].itemsize
-                for start in range(0, width, step):
-                    place = self._pointer(access, down, Column(start, 1, 1))
-                    v.intrinsic(intrinsic, ir.VoidType(), place, *flags)
-
-        counted(self.builder, number(0), number(height), one_row)
+        v = Vectors(self.builder, 1, self.host)
+        for access in dict.fromkeys(accesses(self.kernel)):
+            if access.strides[-1] != 1 or not access.strides[-2]:
+                continue
+            for start in range(0, width, LINE // KINDS[access.dtype].itemsize):
+                place = self._pointer(access, down, Column(start, 1, 1))
+                v.intrinsic("llvm.prefetch.p0", ir.VoidType(), place, *flags)
 
     def _pointer(self, access: Access, down: ir.Value, column: Column) -> ir.Value:
         *_, row_stride, stride = access.strides

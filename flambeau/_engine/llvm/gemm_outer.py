@@ -248,11 +248,12 @@ class OuterProduct:
             sums = _start(builder, tile, first, results, across)
         arguments, numbers, *batch = context
         site = Site(self.kernel, self.host, builder, arguments, numbers, (batch, row, column))
-        if tiling.prefetch:
-            with builder.if_then(last):
-                site.prefetch(height, columns[-1].start + columns[-1].active)
         strides = Strides(a_row, a_step, b_step)
-        sums = tile.outer_products(a, b, strides, length, sums, self._unroll(len(sums)))
+        operands = (a, b, strides)
+        if tiling.prefetch:
+            sums = self._sum_and_prefetch(builder, tile, operands, (length, last), sums, site)
+        else:
+            sums = tile.outer_products(*operands, length, sums, self._unroll(len(sums)))
         if tiling.inline:
             site.put_all(tile.by_row(sums), columns)
             return
@@ -260,6 +261,33 @@ class OuterProduct:
         call = [*context, results, number(height), row, column]
         with builder.if_then(last):
             builder.call(self._finisher(columns is self.edge), call)
+
+    def _sum_and_prefetch(
+        self, builder: ir.IRBuilder, tile: Tile, operands: tuple[ir.Value, ir.Value, Strides],
+        extent: tuple[ir.Value, ir.Value], sums: Values, site: Site,
+    ) -> Values:  # fmt: skip
+        """The sum in as many sections as the tile has rows, each after a row's prefetch.
+
+        All rows at once would keep the loads of the sum waiting: a core has few lines under way.
+        """
+        a, b, strides = operands
+        length, last = extent
+        unroll = self._unroll(len(sums))
+        steps = builder.udiv(builder.add(length, number(tile.rows * unroll - 1)),
+                             number(tile.rows * unroll))  # fmt: skip
+        section = times(builder, steps, unroll)
+        width = tile.columns[-1].start + tile.columns[-1].active
+
+        def one_section(row: ir.Value, sums: Values) -> Values:
+            with builder.if_then(last):
+                site.prefetch(row, width)
+            start = least(builder, builder.mul(row, section), length)
+            count = least(builder, section, builder.sub(length, start))
+            here_a = at(builder, a, times(builder, start, strides.a_step), self.kernel.dtype)
+            here_b = at(builder, b, times(builder, start, strides.b_step), self.kernel.dtype)
+            return tile.outer_products(here_a, here_b, strides, count, sums, unroll)
+
+        return counted(builder, number(0), number(tile.rows), one_section, sums)
 
     def _unroll(self, accumulators: int) -> int:
         wanted = 4 if accumulators <= 8 else 2 if accumulators <= 16 else 1
@@ -282,24 +310,21 @@ class OuterProduct:
         across = self.tiling.width * self.tiling.lanes
         dtype = self.kernel.dtype
 
-        def down_a_column(form: Column, start: ir.Value, _: Values) -> None:
+        def one_vector(form: Column, down: ir.Value, start: ir.Value, _: Values) -> None:
             corner = (batch, row, builder.add(column, start))
             site = Site(self.kernel, self.host, builder, arguments, numbers, corner)
-            site.prepare([form])
             v = Vectors(builder, form.lanes, self.host)
-            top = at(builder, results, start, dtype)
+            line = at(builder, results, times(builder, down, across), dtype)
+            site.put(v.load(at(builder, line, start, dtype), dtype), down, form)
 
-            def one_row(down: ir.Value, _: Values) -> None:
-                line = at(builder, top, times(builder, down, across), dtype)
-                site.put(v.load(line, dtype), down, form)
+        def one_row(down: ir.Value, _: Values) -> None:
+            # vectors that are alike share their code, which may be long
+            for (lanes, active), group in groupby(columns, lambda x: (x.lanes, x.active)):
+                starts = [x.start for x in group]
+                each = partial(one_vector, Column(0, lanes, active), down)
+                counted(builder, number(starts[0]), number(starts[-1] + 1), each, step=lanes)
 
-            counted(builder, number(0), height, one_row)
-
-        # vectors that are alike share their code, which may be long
-        for (lanes, active), group in groupby(columns, lambda x: (x.lanes, x.active)):
-            starts = [x.start for x in group]
-            each = partial(down_a_column, Column(0, lanes, active))
-            counted(builder, number(starts[0]), number(starts[-1] + 1), each, step=lanes)
+        counted(builder, number(0), height, one_row)
         builder.ret_void()
         return made
 

@@ -338,7 +338,12 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
     blocks = -(-kernel.k // depth) if depth else 1
     fitting = panels if once else max(1, room // max(1, depth))
     wanted = _tasks_wanted(kernel, cost, lanes)
-    columns = max(-(-panels // fitting), min(wanted, panels // together))
+    # Columns first: B's panels are then packed once, whichever threads the tasks go to. But rows
+    # where the epilogue has much memory, for whole rows of it touch fewer pages.
+    prefetch = _touched(kernel) > host.l2 // 2
+    columns = -(-panels // fitting)
+    if not prefetch:
+        columns = max(columns, min(wanted, panels // together))
     parts = -(-wanted // columns)
     if blocks > 1:  # each part of the rows packs its own B
         parts = min(parts, max(1, kernel.m // 256))
@@ -351,11 +356,10 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
         blocks=blocks,
         pack_a=packs_a,
         pack_b=packs,
-        # columns first: B's panels are then packed once, whichever threads the tasks go to
         row_parts=Split(rows.parts, min(parts, rows.parts)),
         column_parts=Split(panels, columns),
         inline=blocks == 1 and epilogue_cost(kernel) * rows.large * width <= INLINE,
-        prefetch=_touched(kernel) > host.l2 // 2,
+        prefetch=prefetch,
     )
 
 
@@ -369,8 +373,8 @@ def _packs_a(kernel: Gemm) -> bool:
     *_, down, across = kernel.a.strides
     if kernel.a.dtype != kernel.dtype:
         return True
-    # every step of k on another page
-    return down == 1 and abs(across) * itemsize(kernel.dtype) >= 8192 and kernel.n >= 256
+    # steps of k that are far apart fall into few sets of the caches, and out of them
+    return down == 1 and abs(across) * itemsize(kernel.dtype) >= 2048 and kernel.n >= 128
 
 
 def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
