@@ -29,6 +29,8 @@ def _why_not(run: Any, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> 
         return f"{descriptor.name}: grad mode is {'on' if mode.grad else 'off'}"
     if node.inference is not mode.inference:
         return f"{descriptor.name}: inference mode is {'on' if mode.inference else 'off'}"
+    if node.special is not mode.special or node.casting is not mode.casting:
+        return f"{descriptor.name}: autocast, anomaly mode or inference mode is another one"
     if node.step is not None:
         return "step: its groups, gradients, state or options are not as they were"
     reason = (
