@@ -57,9 +57,10 @@ def ready(args: tuple) -> bool:
         if isinstance(x, Tensor):
             if is_masked(x) or x._requires_grad:
                 return False
+        elif isinstance(x, slice):
+            if not ready((x.start, x.stop, x.step)):
+                return False
         elif type(x) is tuple and not ready(x):
-            return False
-        elif isinstance(x, slice) and not ready((x.start, x.stop, x.step)):
             return False
     return True
 

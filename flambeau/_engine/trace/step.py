@@ -93,10 +93,7 @@ class StepPlan:
             run.inputs += self.brought
         elif not self._all_fit(run, args):
             return False
-        for each in self.sets:
-            if not self._numbers_fit(run, each, groups[each.group], states):
-                return False
-        return True
+        return all(self._numbers_fit(run, each, groups[each.group], states) for each in self.sets)
 
     def _same_as_before(self, run: Any, args: tuple) -> bool:
         """Whether the very tensors of the last step are there again: the short way."""

@@ -1,0 +1,79 @@
+"""Pending tensors: what they answer, what settles them, and what nobody can tell."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+import flambeau
+from flambeau import jit
+from flambeau._engine.trace.hub import HUB
+from flambeau._engine.trace.pending import is_masked
+
+
+@pytest.fixture
+def pending():
+    """A function that gives a fresh pending (2, 3) result at each call."""
+    HUB.clear()
+    jit.set_mode("force")
+    weight = flambeau.ones(4, 3)
+
+    def make():
+        return flambeau.tanh((flambeau.ones(2, 4) @ weight) * 0.25)
+
+    make().tolist()  # recorded here, replayed from now on
+    yield make
+
+
+ANSWERS = [
+    lambda t: t.shape == (2, 3), lambda t: t.size() == t.shape, lambda t: t.size(-1) == 3,
+    lambda t: t.dim() == 2 == t.ndim, lambda t: t.numel() == 6, lambda t: len(t) == 2,
+    lambda t: t.dtype is flambeau.float32, lambda t: t.device.type == "cpu",
+    lambda t: t.requires_grad is False, lambda t: t.is_leaf, lambda t: t.is_contiguous(),
+    lambda t: t.stride() == (3, 1), lambda t: t.is_floating_point(), lambda t: t.nbytes == 24,
+    lambda t: isinstance(t, flambeau.Tensor), lambda t: type(t) == flambeau.Tensor,
+    lambda t: type(t).__name__ == "Tensor", lambda t: {flambeau.Tensor: 1}[type(t)] == 1,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ask", ANSWERS)
+def test_what_is_known_settles_nothing(pending, ask):
+    t = pending()
+    assert is_masked(t)
+    assert ask(t)
+    assert is_masked(t)
+
+
+EXPECTED = [[0.7615941762924194] * 3] * 2
+LOOKS = [
+    lambda t: t.tolist(), lambda t: t.numpy().tolist(), lambda t: copy.deepcopy(t).tolist(),
+    lambda t: pickle.loads(pickle.dumps(t)).tolist(), lambda t: t.clone().tolist(),
+    lambda t: [[float(x) for x in row] for row in t], lambda t: t.data.tolist(),
+    lambda t: flambeau.stack([t, t])[1].tolist(), lambda t: t.detach().numpy().tolist(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_values_are_there_when_they_are_looked_at(pending, look):
+    for _ in range(3):
+        found = look(pending())
+        assert flambeau.allclose(flambeau.tensor(found), flambeau.tensor(EXPECTED))
+
+
+def test_printing_shows_a_tensor(pending):
+    t = pending()
+    assert is_masked(t)
+    assert repr(t).startswith("tensor([[0.7616, 0.7616, 0.7616],")
+    assert type(t) is flambeau.Tensor
+
+
+def test_attributes_of_the_users_own_survive(pending):
+    t = pending()
+    t.note = "mine"
+    t.sum().item()
+    assert t.note == "mine"
+    t.add_(1)
+    assert t.note == "mine"
+    assert t[0, 0].item() == pytest.approx(1.7615942)
