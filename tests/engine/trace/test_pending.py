@@ -33,7 +33,7 @@ ANSWERS = [
     lambda t: t.dtype is flambeau.float32, lambda t: t.device.type == "cpu",
     lambda t: t.requires_grad is False, lambda t: t.is_leaf, lambda t: t.is_contiguous(),
     lambda t: t.stride() == (3, 1), lambda t: t.is_floating_point(), lambda t: t.nbytes == 24,
-    lambda t: isinstance(t, flambeau.Tensor), lambda t: type(t) == flambeau.Tensor,
+    lambda t: isinstance(t, flambeau.Tensor), lambda t: type(t) == flambeau.Tensor,  # noqa: E721
     lambda t: type(t).__name__ == "Tensor", lambda t: {flambeau.Tensor: 1}[type(t)] == 1,
 ]  # fmt: skip
 
