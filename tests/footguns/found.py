@@ -128,3 +128,72 @@ def models_of_one_shape(torch: Any, read: Read) -> Any:
         for x, y in batches(torch, 7):
             results.append(read(step(torch, model, optimizer, x[number:], y[number:])))
     return results
+
+
+@footgun(33)
+def gradients_grown_between_reads(torch: Any, read: Read) -> Any:
+    """A gradient that has been read grows in place, in a segment that goes on."""
+    leaf = torch.ones(3, requires_grad=True)
+    results: list[Any] = []
+    for i in range(STEPS):
+        results.append(leaf.sum().item())
+        leaf.sum().backward(retain_graph=True)
+        (torch.arange(9) * 3 % 7 - 3).to(torch.int32).reshape(3, 3).clone()
+        loss = (leaf * leaf).sum()
+        if i % 3:
+            results.append(leaf.grad.tolist())
+        loss.backward()
+        results.append(read(leaf.grad.clone()))
+    return results
+
+
+@footgun(33)
+def memory_shared_in_the_middle(torch: Any, read: Read) -> Any:
+    """NumPy writes to a result, or to an input, while a backward is still to come."""
+    leaf = torch.ones(3, requires_grad=True)
+    results: list[Any] = []
+    for _ in range(STEPS):
+        x = torch.ones(3) * 2
+        results.append(x.tolist())
+        hidden = leaf * x
+        loss = (hidden * hidden).sum()
+        x.numpy()[0] = 5
+        hidden.detach().numpy()[1] = 7
+        results += [(x * 2).tolist(), (hidden * 3).tolist()]
+        loss.backward()
+        results += [loss.item(), leaf.grad.tolist()]
+        leaf.grad = None
+    return results
+
+
+@footgun(33)
+def views_of_what_is_written_later(torch: Any, read: Read) -> Any:
+    """An input is written, and read through a view before the backward."""
+    leaf, x = torch.ones(3, requires_grad=True), torch.ones(3)
+    results: list[Any] = []
+    for i in range(STEPS):
+        loss = ((leaf * 3) ** 2).sum()
+        x.add_(1)
+        results.append(x[:2].tolist())
+        made = leaf.detach() * 1
+        results.append(made.tolist())
+        made.add_(i)
+        results.append((made * 2).tolist())
+        loss.backward()
+        results += [loss.item(), leaf.grad.tolist(), x.tolist()]
+        leaf.grad = None
+    return results
+
+
+@footgun(33)
+def kinds_of_no_grad(torch: Any, read: Read) -> Any:
+    """The same ops under no_grad, then in inference mode, then with another default dtype."""
+    leaf = torch.ones(3, requires_grad=True)
+    results: list[Any] = []
+    for i in range(3 * STEPS):
+        torch.set_default_dtype(torch.float64 if STEPS < i < STEPS + 5 else torch.float32)
+        with torch.inference_mode() if i % STEPS > 6 else torch.no_grad():
+            out = ((leaf * 2) * 3 + torch.arange(3) / 2 + torch.ones(3)) * 0.5 + 1
+        results.append([str(out.dtype), out.is_inference()])
+        results.append([read(out), out.is_inference()])
+    return results
