@@ -52,6 +52,9 @@ class Segment(NamedTuple):
     seconds: float
 
 
+OTHERS = {Exit: Exit("(others)", 0, "", ""), Failure: Failure("(others)", "", "")}
+
+
 class Log:
     """What has happened in this process, all threads together.
 
@@ -75,12 +78,22 @@ class Log:
         self.recording_seconds = 0.0
 
     def count(self, name: str, counter: Counter[Any], kind: Any) -> None:
-        """One more of a kind; beyond MOST kinds, lines are told apart no more."""
+        """One more of a kind; beyond MOST kinds, new ones are told apart no more."""
         with self.lock:
             self.counts[name] += 1
             if kind not in counter and len(counter) >= MOST:
-                kind = kind._replace(line="")
+                kind = OTHERS[type(kind)]
             counter[kind] += 1
+
+    def add(self, last: Any, seconds: float) -> None:
+        """A segment that ends at `last` has been recorded, perhaps not for the first time."""
+        with self.lock:
+            self.counts["recorded"] += 1
+            self.recording_seconds += seconds
+            known = [segment for segment in self.segments if segment.last() is not None]
+            if all(segment.last() is not last for segment in known):
+                known.append(Segment(weakref.ref(last), seconds))
+            self.segments = known
 
 
 LOG = Log()
@@ -93,11 +106,7 @@ def recorded(recording: Any) -> None:
     for event in recording.events:
         node = node.child_like(event)
         events.append(node)
-    seconds = recording.seconds()
-    with LOG.lock:
-        LOG.recording_seconds += seconds
-        LOG.counts["recorded"] += 1
-        LOG.segments.append(Segment(weakref.ref(node), seconds))
+    LOG.add(node, recording.seconds())
     text = f"recorded a segment of {len(events)} events: {_span(events)} from {events[0].line}"
     tell(EVENTS, text)
     if tells(PATTERNS):

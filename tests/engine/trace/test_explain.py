@@ -11,7 +11,7 @@ import flambeau
 from flambeau import nn
 from flambeau._engine.base.callers import user_line, warn_user
 from flambeau._engine.trace.hub import HUB
-from flambeau._engine.trace.log import LOG, MOST, Exit
+from flambeau._engine.trace.log import LOG, MOST, OTHERS, Exit
 from tests.modes import mode
 
 pytest.importorskip("llvmlite")
@@ -162,8 +162,9 @@ def test_nothing_compiled():
 
 def test_kinds_of_exits_are_bounded(jit):
     for number in range(MOST + 50):
-        LOG.count("side exits", LOG.exits, Exit("a..b", 1, "never", f"file:{number}"))
-    assert len(LOG.exits) == MOST + 1 and LOG.exits[Exit("a..b", 1, "never", "")] == 50
+        LOG.count("side exits", LOG.exits, Exit("a..b", 1, f"argument 0 is {number}", "file:1"))
+    assert len(LOG.exits) == MOST + 1 and LOG.exits[OTHERS[Exit]] == 50
+    assert "50 times" in str(flambeau.explain())
 
 
 def test_segments_of_threads_that_have_ended_go(jit):
