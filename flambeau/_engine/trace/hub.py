@@ -129,9 +129,8 @@ class Hub:
         tracer = self.tracer()
         if tracer.busy or tracer.off:
             return False
-        with tracer.lock:
-            self.on_op(STEP, (rule, groups, states), {})
-            tracer.fresh_start = True
+        self.on_op(STEP, (rule, groups, states), {})
+        tracer.fresh_start = True
         return True
 
     def watching(self) -> bool:
@@ -150,8 +149,7 @@ class Hub:
             if grad is not None:
                 tracer.settle("a gradient was assigned")
             return grad is None
-        with tracer.lock:
-            self.on_op(SET_GRAD, (leaf,), {})
+        self.on_op(SET_GRAD, (leaf,), {})
         return True
 
     # --- what happens outside of events -----------------------------------------------------------

@@ -163,4 +163,5 @@ def _never(args: tuple, kwargs: dict, run: Any) -> Any:
 
 def root_node() -> TraceNode:
     """The parent of all first events."""
-    return TraceNode(Event("start"), Sequence(tuple, ()), Mapping(()), {}, (True, False, None, None))
+    modes = (True, False, None, None)
+    return TraceNode(Event("start"), Sequence(tuple, ()), Mapping(()), {}, modes)
