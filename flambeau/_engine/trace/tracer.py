@@ -252,7 +252,7 @@ class Tracer:
         if not apart(run, ending):
             return False
         for t in ending.owed:  # before there is another program, or this one runs again
-            if getrefcount(t) > 3 and is_masked(t):
+            if getrefcount(t) > 3 and is_masked(t) and t.__dict__["_run"].closed is ending:
                 t.__dict__["_run"].deliver(t)
         ending.owed = ()
         if ending.alive is None or len(ending.kept) != len(ending.kept_at):
