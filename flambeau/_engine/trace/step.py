@@ -145,6 +145,8 @@ class StepPlan:
         rule, groups, states = args
         first = len(run.inputs)
         self.epoch = -1
+        for each in self.sets:
+            each.epoch = -2  # the counters are to be looked up again
         if rule is not self.rule or len(groups) != len(self.groups):
             return False
         for group, entries, names in zip(groups, self.groups, self.names, strict=True):
