@@ -12,6 +12,8 @@ from flambeau import jit
 from flambeau._engine.trace.hub import HUB
 from flambeau._engine.trace.pending import is_masked
 
+pytest.importorskip("llvmlite")
+
 
 @pytest.fixture
 def pending():
