@@ -197,3 +197,19 @@ def kinds_of_no_grad(torch: Any, read: Read) -> Any:
         results.append([str(out.dtype), out.is_inference()])
         results.append([read(out), out.is_inference()])
     return results
+
+
+@footgun(33)
+def optimizers_of_one_shape(torch: Any, read: Read) -> Any:
+    """Each model's step counts its own steps, also where gradients are kept and zeroed."""
+    results: list[Any] = []
+    for number in range(3):
+        model = mlp(torch)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+        for x, y in batches(torch, 6 + number):
+            optimizer.zero_grad(set_to_none=False)
+            loss = torch.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+        results += [read(loss), optimizer.state[model[0].weight]["step"], model[0].weight]
+    return results

@@ -41,7 +41,7 @@ def expression_of(
     Its counters must be whole numbers: adding one to them is exact in float32 as it is here.
     """
     numbers = Numbers()
-    checks: list[str] = []
+    checks = [f"g.keys() != {set(group)!r}"]  # schedules add to them
     options = {key: _option(numbers, checks, key, x) for key, x in group.items() if key != "params"}
     if any(x is _OTHER for x in options.values()):
         return None
