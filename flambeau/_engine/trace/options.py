@@ -41,7 +41,7 @@ def expression_of(
     Its counters must be whole numbers: adding one to them is exact in float32 as it is here.
     """
     numbers = Numbers()
-    checks = [f"g.keys() != {set(group)!r}"]  # schedules add to them
+    checks = [f"len(g) != {len(group)}"]  # schedules add options
     options = {key: _option(numbers, checks, key, x) for key, x in group.items() if key != "params"}
     if any(x is _OTHER for x in options.values()):
         return None
@@ -91,6 +91,8 @@ def _compiled(checks: list[str], texts: list[str]) -> Evaluate:
     lines = ["def evaluate(g, c):"]
     lines += [f"    if {check}: return None" for check in dict.fromkeys(checks)]
     lines += ["    return [" + ", ".join(texts) + "]"]
+    lines[1:] = ["    try:", *(f"    {line}" for line in lines[1:])]
+    lines += ["    except KeyError: return None"]
     scope: dict[str, Any] = {}
     exec("\n".join(lines), scope)  # of this module's own making
     return scope["evaluate"]
