@@ -20,7 +20,10 @@ def beginning(descriptor: Any, args: tuple) -> tuple:
         if type(x) is list and x:
             x = x[0]
         if isinstance(x, Tensor):
-            return descriptor.name, mode.grad, x.shape, is_masked(x)  # type: ignore[attr-defined]
+            pending = is_masked(x)
+            # a lazy parameter has no `shape` yet: its own error is raised where the op runs
+            shape = x.shape if pending else x._array.shape  # type: ignore[attr-defined]
+            return descriptor.name, mode.grad, shape, pending
     return descriptor.name, mode.grad, None, False
 
 

@@ -145,6 +145,17 @@ def _settled_first(name: str) -> Any:
     return call
 
 
+# past what a masked class does when it is exchanged
+set_class = object.__dict__["__class__"].__set__
+
+
+def _given_class(self: Any, cls: type) -> None:
+    """A user gives a pending tensor another class: it is computed first."""
+    self.__dict__["_run"].touched(self, "__class__")
+    unmask(self)
+    set_class(self, cls)
+
+
 class _MaskedType(type):
     """A masked class passes for the class it stands for."""
 
@@ -175,6 +186,7 @@ def _make(cls: type) -> type:
     for name in _BY_CLASS:
         if hasattr(cls, name):
             namespace[name] = _settled_first(name)
+    namespace["__class__"] = property(type, _given_class)
     namespace["_device"] = CPU
     namespace["stands_for"] = cls
     bases = (cls,)
@@ -223,7 +235,7 @@ def unmask(t: Any) -> None:
     """Give a tensor its own class back."""
     cls = type(t).__dict__.get("stands_for")
     if cls is not None:
-        t.__class__ = cls
+        set_class(t, cls)
         frame = t.__dict__
         frame.pop("_run", None)
         frame.pop("_meta", None)

@@ -12,7 +12,7 @@ from ..autograd.node import Node, freed_error
 from ..autograd.tensor import Tensor
 from .memory import aliased, root_of
 from .pattern import Result, Sequence, rebuild
-from .pending import Meta, is_masked, mask, meta_of, unmask
+from .pending import Meta, is_masked, mask, meta_of, set_class, unmask
 from .segment import READ, TraceNode
 
 
@@ -212,7 +212,7 @@ class Run:
         t.__dict__.clear()
         t.__dict__.update(made.__dict__)
         t.__dict__.update(notes)
-        t.__class__ = made.__class__
+        set_class(t, made.__class__)
         if is_masked(made):  # the rerun is a recording
             made.__dict__["_run"].replace(made, t)
         return t

@@ -60,3 +60,15 @@ def test_a_forked_process_that_rests_still_has_its_tensors(name):
                 os._exit(0)
             os.waitpid(child, 0)
             assert float(os.read(reading, 99)) == (y * 2).sum().item()
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_pending_tensor_can_be_given_another_class(name):
+    class Marked(flambeau.Tensor):
+        pass
+
+    with mode(name):
+        for _ in range(8):
+            x = flambeau.ones(4) * 2
+            x.__class__ = Marked
+            assert type(x) is Marked and x.tolist() == [2.0] * 4
