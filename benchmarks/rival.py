@@ -21,6 +21,7 @@ class Gone(Exception):
 def environment(threads: int) -> dict[str, str]:
     """The environment of a process with so many threads; 0: what the libraries choose."""
     variables = dict(os.environ) | {"FLAMBEAU_JIT": "auto"}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # every installed library has its bytecode
     for name in THREAD_VARIABLES:
         variables.pop(name, None)
         if threads:
