@@ -146,6 +146,8 @@ def share_uncounted(t: Tensor) -> Tensor:
 def mark_requires_grad(t: Tensor, wanted: bool = True) -> None:
     """Set the flag that makes a tensor a leaf of the tape."""
     state.epoch += 1
+    if state.tracer is not None and wanted is not t._requires_grad:
+        state.tracer.flag_changes(t)
     t._requires_grad = wanted
     t._plain = not wanted and t._view is None and t._device is CPU and not t._inference
 

@@ -200,6 +200,16 @@ class Hub:
                 tracer.settle("memory became visible outside")
                 return
 
+    def flag_changes(self, t: Tensor) -> None:
+        """A tensor is about to want gradients, or not to want them any more."""
+        tracer = self.local.tracer
+        if tracer is None or tracer.busy:
+            return
+        for one in (tracer.run, tracer.recording):
+            if one is not None and any(known is t for known in one.inputs):
+                tracer.settle("requires_grad was changed")
+                return
+
     def before_draw(self) -> None:
         """A generator is about to be used, or looked at, outside of programs."""
         tracer = self.local.tracer
