@@ -18,6 +18,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from flambeau._engine.base import state
+from flambeau._engine.trace.hub import HUB
 from flambeau._engine.trace.tracer import Tracer
 
 KINDS = ("guard", "settle", "fault")
@@ -36,7 +38,7 @@ class Injection:
         self.lengths: list[int] = []
         self.fired = False
         self.run: Any = None
-        self.event, self.compute, self.read = Tracer.event, Tracer.compute, Tracer.read
+        self.event, self.compute, self.read = HUB.on_op, Tracer.compute, Tracer.read
 
     def due(self, run: Any) -> bool:
         """Whether the exit is to be taken now."""
@@ -59,7 +61,7 @@ class Injection:
             self.lengths[-1] += 1
 
     def meet(self, tracer: Tracer, *words: Any) -> Any:
-        """Stands in for `Tracer.event`."""
+        """Stands in for the hub's `on_op`."""
         run = tracer.run
         if run is None and self.place == 0 and len(self.lengths) == self.segment:
             self.fired = True
@@ -71,7 +73,7 @@ class Injection:
         if self.kind == "guard" and run is not None and self.due(run):
             return self.miss(tracer, run, *words)
         cursor = None if run is None else run.cursor
-        result = self.event(tracer, *words)
+        result = self.event(*words)
         self.begun(tracer.run)
         if run is None:
             if tracer.run is not None:
@@ -87,7 +89,7 @@ class Injection:
         begin = Tracer.begin
         Tracer.begin = Tracer.eager  # type: ignore[method-assign]
         try:
-            return self.event(tracer, *words)
+            return self.event(*words)
         finally:
             Tracer.begin = begin  # type: ignore[method-assign]
             cursor.children = children
@@ -115,13 +117,29 @@ class Injection:
 def exits(kind: str, segment: int, event: int) -> Iterator[Injection]:
     """Leave one replay; segment -1: none, only count."""
     injection = Injection(kind, segment, event)
-    before = {name: getattr(Tracer, name) for name in ("event", "read", "compute", "may_record")}
-    Tracer.event = lambda *words: injection.meet(*words)  # type: ignore[method-assign]
+    before = {name: getattr(Tracer, name) for name in ("read", "compute", "may_record")}
+    on_op = HUB.on_op
+
+    def dispatch(descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        tracer = HUB.tracer()
+        if tracer.busy or tracer.off:
+            return descriptor.execute(args, kwargs)
+        with tracer.lock:
+            return injection.meet(tracer, descriptor, args, kwargs)
+
+    _dispatch_through(dispatch)
     Tracer.read = lambda *words: injection.look(*words)  # type: ignore[method-assign]
     Tracer.compute = lambda *words: injection.calculate(*words)  # type: ignore[method-assign]
     Tracer.may_record = lambda tracer: False  # type: ignore[method-assign]
     try:
         yield injection
     finally:
+        _dispatch_through(on_op)
         for name, function in before.items():
             setattr(Tracer, name, function)
+
+
+def _dispatch_through(function: Any) -> None:
+    if state.on_op == HUB.on_op:
+        state.on_op = function
+    HUB.on_op = function
