@@ -58,6 +58,7 @@ from ._engine.base.formats import (
 )
 from ._engine.base.limits import finfo, iinfo
 from ._engine.base.promotion import can_cast, promote_types
+from ._engine.trace.hub import start as _start_tracing
 from ._ops.choosing import *
 from ._ops.comparisons import *
 from ._ops.counting import *
@@ -93,7 +94,6 @@ from ._ops.windows import *
 from ._tensor.functions import *
 from ._tensor.interop import asarray, from_dlpack, frombuffer, to_dlpack
 from ._tensor.printing import set_printoptions
-from ._engine.trace.hub import start as _start_tracing
 from ._tensor.size import Size
 from .random import (
     Generator,

@@ -24,8 +24,7 @@ import flambeau
 from flambeau._engine.autograd.calls import P
 from flambeau._engine.autograd.mode import enable_grad
 from flambeau._engine.autograd.tensor import Tensor, storage_of
-from flambeau._engine.base import defaults, dtypes
-from flambeau._engine.base import state as switches
+from flambeau._engine.base import defaults, dtypes, state as switches
 from flambeau._engine.eager import quiet
 from flambeau._engine.eager.precision import BFLOAT16, is_half
 from flambeau._engine.trace.segment import STEP

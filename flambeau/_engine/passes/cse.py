@@ -1,4 +1,8 @@
-"""Compute each thing once: equal nodes are made one. Random nodes are never equal."""
+"""Compute each thing once: equal nodes of one event are made one. Random nodes are never equal.
+
+What one event computes and a later one computes again stays twice: that is what checkpointing asks
+for, which gives back the memory in between.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from .building import renamed, with_nodes
 
 
 def cse(graph: Graph) -> Graph:
-    """The graph with one node for each distinct primitive call."""
+    """The graph with one node for each distinct primitive call of an event."""
     by: dict[Value, Value] = {}
     known: dict[Hashable, Node] = {}
     nodes: list[Node] = []
@@ -36,7 +40,7 @@ def _key(node: Node) -> Hashable | None:
         hash(params)
     except TypeError:
         return None
-    return node.name, inputs, params
+    return node.event, node.name, inputs, params
 
 
 def _exact(x: Any) -> Hashable:

@@ -64,6 +64,7 @@ class Tracer:
         self.admissions = 0  # times that a remembered input was another tensor than before
         self.last: TraceNode | None = None  # the root of the segment before this one
         self.heat: dict[tuple, int] = {}
+        self.failures: dict[tuple, int] = {}  # recordings that came to nothing
         self.start_key: tuple | None = None
         self.since_start = 0
         self.off = 0  # regions of `jit.disabled()`
@@ -220,9 +221,10 @@ class Tracer:
         self.recordings += 1
         recording.stop()
         log.abandoned(recording)
-        # each failure makes the next try later
+        # each failure makes the next try four times later
         key = recording.key
-        self.heat[key] = -2 * abs(self.heat.get(key, 0)) - HOT[self.hub.mode] - 2
+        failures = self.failures[key] = self.failures.get(key, 0) + 1
+        self.heat[key] = -(HOT[self.hub.mode] + 1) * 4**failures
         self.fresh_start = False
 
     # --- replay -----------------------------------------------------------------------------------

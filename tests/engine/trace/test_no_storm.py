@@ -15,8 +15,8 @@ from tests.modes import MODES, mode
 
 pytest.importorskip("llvmlite")
 
-from flambeau._engine.trace.log import LOG
 from flambeau._engine.trace.hub import HUB
+from flambeau._engine.trace.log import LOG
 
 from .injection import exits
 
