@@ -11,6 +11,7 @@ pytest.importorskip("llvmlite")
 
 import flambeau
 from flambeau import nn
+from flambeau._engine.trace.hub import HUB
 from tests.modes import mode
 
 from .injection import KINDS, exits
@@ -164,6 +165,7 @@ def _left(program: Program, kind: str, segment: int, event: int) -> tuple[Any, l
 
 def _prime(program: Program, kind: str = "guard") -> list[int]:
     """Run until every run is replayed alike, from its first step; the lengths of its segments."""
+    HUB.clear()
     for _ in range(3):
         _warmed(program)
     return _left(program, kind, -1, -1)[0].lengths
