@@ -238,10 +238,20 @@ def test_layers(m, n, k, layouts):
         check(case(choose, m, n, k, layouts=layouts, kind=kind), host, cuts=3)
 
 
-def test_large_results_are_asked_for_in_time():
-    made = case(random.Random(7), 301, 500, 40, layouts=("columns", "rows"), kind="momentum")
-    assert plan(simplify(made.kernel), HOSTS[0]).prefetch
+@pytest.mark.parametrize("k", [0, 1, 5, 40, 3000])
+def test_large_results_are_asked_for_in_time(k):
+    """Between sections of the sum, of which there may be more than steps of k."""
+    made = case(random.Random(7), 301, 500, k, layouts=("columns", "rows"), kind="momentum")
+    tiling = plan(simplify(made.kernel), HOSTS[0])
+    assert tiling.prefetch and (tiling.blocks > 1) == (k == 3000)
     check(made, HOSTS[0], cuts=3)
+
+
+def test_distant_columns_of_a_are_packed():
+    for host in HOSTS:
+        made = case(random.Random(8), 600, 140, 50, layouts=("columns", "rows"), kind="momentum")
+        assert plan(simplify(made.kernel), host).pack_a
+        check(made, host, cuts=3)
 
 
 @pytest.mark.parametrize("kind", ["bias", "long"])
