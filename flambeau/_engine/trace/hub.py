@@ -130,7 +130,7 @@ class Hub:
         if tracer.busy or tracer.off:
             return False
         self.on_op(STEP, (rule, groups, states), {})
-        tracer.fresh_start = True
+        tracer.boundary()
         return True
 
     def watching(self) -> bool:
@@ -187,7 +187,7 @@ class Hub:
         self.failed("its work depends on elements")
         tracer = self.local.tracer
         if tracer is not None and not tracer.busy:
-            tracer.fresh_start = True
+            tracer.boundary()
 
     def was_exposed(self, t: Tensor) -> None:
         """Somebody outside sees a tensor's memory, and may write to it from now on."""

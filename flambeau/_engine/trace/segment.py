@@ -73,13 +73,15 @@ class TraceNode:
         ending: what to run when the segment, or a part of it, is over here.
         random: whether it draws random numbers.
         line: the user's, where it was recorded.
-        misses, hits: how often the next event was none, or one, of `children`.
+        misses: by op, how often it came next and was none of `children`.
+        in_vain: of a root: side exits since a segment came to its end; `pause`, events that
+            are left alone now.
     """
 
     __slots__ = (
         "__weakref__", "args", "casting", "changes", "children", "descriptor", "dirty", "ending",
-        "final", "grad", "gradients", "hits", "inference", "inputs_before", "key", "kwargs", "line",
-        "metas", "misses", "numbers_before", "parent", "pause", "play", "random", "result",
+        "final", "grad", "gradients", "in_vain", "inference", "inputs_before", "key", "kwargs",
+        "line", "metas", "misses", "numbers_before", "parent", "pause", "play", "random", "result",
         "special", "specs", "step",
     )  # fmt: skip
 
@@ -104,7 +106,8 @@ class TraceNode:
         self.children: list[TraceNode] = []
         self.ending: Any = None
         self.final = False  # whether the segment is over here
-        self.misses = self.hits = self.pause = 0
+        self.misses: dict[str, int] = {}
+        self.in_vain = self.pause = 0
         self.key: tuple = ()
         self.line = ""
         self.random = False
@@ -140,9 +143,9 @@ class TraceNode:
 
     def pause_misses(self) -> None:
         """One more side exit began here; too many, and the place is left alone for a while."""
-        self.misses += 1
-        if self.misses > PATIENCE and self.misses > self.hits:
-            self.pause = min(64 * self.misses, 100_000)
+        self.in_vain += 1
+        if self.in_vain > PATIENCE:
+            self.pause = min(64 * self.in_vain, 100_000)
 
     def end_with(self, ending: Any) -> None:
         """A part, or the whole segment, is over here."""

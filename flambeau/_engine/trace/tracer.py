@@ -30,6 +30,7 @@ from .run import Run, held_elsewhere
 from .segment import MOST_CHILDREN, PATIENCE, READ, STEP, TraceNode, root_node
 
 LONGEST = 4000  # events of a segment
+MOST_SHAPES = 16  # of the first op's first operand, for which segments are recorded
 MOST_BEGINNINGS = 16  # ways in which segments with the same first op may begin
 MOST_READS = 8  # in a segment, while a backward is still to come
 FREE_RECORDINGS = 8  # then one more for so many events:
@@ -48,7 +49,8 @@ class Tracer:
         busy: an event is running eagerly: what happens inside is its own business.
         run: the replay that is going on, with pending tensors.
         recording: the recording that is going on.
-        fresh_start: whether the next event may begin a segment.
+        fresh_start: whether the next event may begin a new segment.
+        resting: a segment has been left in its middle: none begins before the next boundary.
     """
 
     def __init__(self, hub: Any):
@@ -58,7 +60,7 @@ class Tracer:
         self.busy = False
         self.run: Run | None = None
         self.recording: Recording | None = None
-        self.fresh_start = True
+        self.fresh_start, self.resting = True, False
         self.roots: dict[tuple, TraceNode] = {}
         self.eager_events = self.recordings = 0
         self.admissions = 0  # times that a remembered input was another tensor than before
@@ -78,7 +80,7 @@ class Tracer:
     def event(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """An event that did not fit what the replay, if there is one, expects."""
         run = self.run
-        if run is None and self.recording is None and self.last is not None:
+        if run is None and not self.resting and self.recording is None and self.last is not None:
             # most often what comes now is what came the last time
             for child in self.last.children:
                 if child.descriptor is descriptor:
@@ -96,14 +98,21 @@ class Tracer:
             return self.record(descriptor, args, kwargs)
         return self.begin(descriptor, args, kwargs)
 
+    def boundary(self) -> None:
+        """A step is over, or something has been read: segments end and begin here."""
+        self.fresh_start, self.resting = True, False
+
     def begin(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """An event between segments."""
         key = beginning(descriptor, args)
         root = self.roots.get(key)
         self.eager_events += 1
-        if root is not None:
+        if self.since_start > LOOP and key == self.start_key:
+            self.boundary()
+        if root is not None and not self.resting:
             if root.pause:  # it has missed too often, and is left alone for a while
                 root.pause -= 1
+                self.fresh_start, self.resting = False, True
                 return self.eager(descriptor, args, kwargs)
             for child in root.children:
                 if child.descriptor is descriptor and root is not self.last:
@@ -111,12 +120,12 @@ class Tracer:
                     if result is not MISS:
                         return result
         self.since_start += 1
-        if self.fresh_start or (self.since_start > LOOP and key == self.start_key):
+        if self.fresh_start:
             heat = self.heat[key] = self.heat.get(key, 0) + 1
             if heat < 0:  # nothing good has begun here: perhaps with the next event
                 return self.eager(descriptor, args, kwargs)
             self.fresh_start, self.since_start, self.start_key = False, 0, key
-            full = root is not None and len(root.children) >= MOST_BEGINNINGS
+            full = self._is_full(root, key)
             if heat > HOT[self.hub.mode] and not full and self.may_record():
                 self.recording = Recording(self, self._root(key), key)
                 return self.record(descriptor, args, kwargs)
@@ -131,6 +140,12 @@ class Tracer:
             if child.final:
                 self.finish(run)
         return result
+
+    def _is_full(self, root: TraceNode | None, key: tuple) -> bool:
+        """Whether enough segments that begin with this op are known."""
+        if root is not None:
+            return len(root.children) >= MOST_BEGINNINGS
+        return sum(known[:2] == key[:2] for known in self.roots) >= MOST_SHAPES
 
     def _root(self, key: tuple) -> TraceNode:
         root = self.roots.get(key)
@@ -174,7 +189,7 @@ class Tracer:
             if recording.recorder.failure is not None and self.recording is recording:
                 self.abandon()
         if self.recording is not None and descriptor is STEP:
-            self.fresh_start = True
+            self.boundary()
             if not recording.open_tape():
                 self.conclude()
         return result
@@ -189,7 +204,7 @@ class Tracer:
         if recording.open_tape() or recording.events[-1].descriptor is READ:
             return False  # where something was read a part has ended already
         self.conclude()
-        self.fresh_start = True
+        self.boundary()
         return True
 
     def conclude(self) -> None:
@@ -238,9 +253,9 @@ class Tracer:
 
     def _over(self, run: Run) -> None:
         self.run = None
-        self.fresh_start = True
+        self.boundary()
         self.last = run.root
-        run.root.hits += 1
+        run.root.in_vain = 0
 
     def compute(self, run: Run, node: TraceNode) -> bool:
         """Run the part that ends at `node`; False where it must be left by the side exit."""
@@ -304,13 +319,15 @@ class Tracer:
     def leave(self, run: Run, reason: str) -> None:
         """The side exit: do eagerly what was promised, and perhaps record it on the way."""
         cursor, root = run.cursor, run.root
-        cursor.misses += 1
+        what = reason.split()[0]  # the op that came: each way out is counted by itself
+        misses = cursor.misses[what] = cursor.misses.get(what, 0) + 1
         root.pause_misses()
         self.run = self.last = None
+        self.fresh_start, self.resting = False, True
         log.left(run, reason)
         recording = None
         if (
-            MISSES[self.hub.mode] < cursor.misses <= PATIENCE
+            MISSES[self.hub.mode] < misses <= PATIENCE
             and len(cursor.children) < MOST_CHILDREN
             and self.may_record()
         ):
@@ -375,7 +392,7 @@ class Tracer:
         final = not recording.open_tape()
         if final:
             self.conclude()
-            self.fresh_start = True
+            self.boundary()
             return
         try:
             if len(recording.endings) >= MOST_READS:
