@@ -213,3 +213,23 @@ def optimizers_of_one_shape(torch: Any, read: Read) -> Any:
             optimizer.step()
         results += [read(loss), optimizer.state[model[0].weight]["step"], model[0].weight]
     return results
+
+
+@footgun(33)
+def views_that_outlive_their_segment(torch: Any, read: Read) -> Any:
+    """What is written through a view, after the segment that made it, reaches its base."""
+    leaf = torch.ones(2, requires_grad=True)
+    results: list[Any] = []
+    for i in range(STEPS):
+        base = (torch.ones(6) * i + 1) * 0.5 + 1
+        row, other = base[2:4], (base * 2)[1:3]
+        alias = base.detach()
+        results.append(base.tolist())
+        row.mul_(leaf * 3)
+        base.add_(1)
+        other.add_(row)
+        results += [alias.tolist(), row._is_view(), other._is_view()]
+        (base.sum() + other._base.sum()).backward()
+        results.append(read(leaf.grad.clone()))
+        leaf.grad = None
+    return results

@@ -84,6 +84,8 @@ class Ending:
         self.output_memories: list[int] = []
         self.kept_at: dict[tuple[int, int], int] = {}
         self.unplaced: list[int] = []
+        # slots that autograd knows as views: (pattern of the base, steps from it, creation)
+        self.views: dict[int, tuple[Any, tuple, str]] = {}
         self.candidates: tuple[int, ...] = ()  # the slots of `places` that are not late
         self.late: dict[int, int] = {}  # slot -> output that stays in the program until wanted
         self.alive: list[int] | None = None  # who was held at the last run, if all went well
@@ -215,8 +217,18 @@ class Ending:
             storage.array = base
             if self.generations.get(place.memory):
                 storage.version = self.generations[place.memory]
+            if place.memory in run.shared:
+                self._share(run, place.memory, storage)
         run.shared.add(place.memory)
         return array, storage
+
+    def _share(self, run: Any, memory: int, storage: Storage) -> None:
+        """Those who were given the memory before share its storage too."""
+        for part in (*run.parts, self):
+            for slot, place in part.places.items():
+                frame = run.slots[slot].__dict__
+                if place.memory == memory and "_array" in frame:
+                    frame.setdefault("_storage", storage)
 
 
 def framed_storage(t: Tensor) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from .pending import Meta, delivered, is_masked, mask, meta_of, own_class, unmas
 from .recorder import Recorder
 from .segment import READ, STEP, LeafGradient, TraceNode
 from .step import record_step
+from .views import described, placed
 
 RECORDABLE_CLASSES = {"Tensor", "Parameter", "Buffer"}
 
@@ -38,7 +39,7 @@ class Recording:
     __slots__ = (
         "arrays", "began", "endings", "events", "histories", "inputs", "key", "masked", "metas",
         "number_of", "numbers", "recorder", "root", "slot_of", "slots", "start", "start_slot",
-        "tracer", "used",
+        "tracer", "used", "views",
     )  # fmt: skip
 
     closed = None  # as a Run's that is not over
@@ -60,6 +61,7 @@ class Recording:
         self.used: dict[int, str] = {}  # names of the histories that a backward has used up
         self.endings: list[tuple[TraceNode, Ending]] = []
         self.number_of: dict[int, int] = {}
+        self.views: dict[int, Any] = {}  # of slots that autograd knows as views
         self.start = self.start_slot = 0
         self.began = perf_counter()
         recorders.start(self.recorder)
@@ -83,12 +85,10 @@ class Recording:
 
     def unmask_all(self) -> None:
         """Nothing is intercepted any more."""
-        for reference in self.slots:
-            t = reference()
+        held = (reference() for reference in self.slots)
+        for t in (*held, *self.masked):
             if t is not None:
                 unmask(t)
-        for t in self.masked:
-            unmask(t)
         self.masked.clear()
 
     def touched(self, t: Tensor, name: str) -> bool:
@@ -155,12 +155,10 @@ class Recording:
         except Unrecordable as reason:
             self.recorder.fail(f"{descriptor.name}: {reason}")
             return None
-        modes = (mode.grad, mode.inference, mode.special, mode.casting)
-        return TraceNode(descriptor, taken, named, specs, modes)
+        return TraceNode(descriptor, taken, named, specs, _modes())
 
     def _describe_step(self, args: tuple) -> TraceNode | None:
-        modes = (mode.grad, mode.inference, mode.special, mode.casting)
-        node = TraceNode(STEP, Sequence(tuple, ()), Mapping(()), {}, modes)
+        node = TraceNode(STEP, Sequence(tuple, ()), Mapping(()), {}, _modes())
         try:
             node.step = record_step(self, args, node.specs)
         except Unrecordable as reason:
@@ -263,6 +261,8 @@ class Recording:
         self.arrays.append(array)
         if t._grad_fn is not None:
             self.histories[slot] = weakref.ref(t._grad_fn)
+        elif t._view is not None:
+            self.views[slot] = described(self, t._view)
         mask(t, self, meta)
         return slot
 
@@ -342,9 +342,8 @@ class Recording:
             ending.vector = recorder.numbers.compiled(source, final)
             ending.numbers = len(source)
         before = self.endings[-1][1].generations if self.endings else {}
-        parts = [part for _, part in self.endings]
-        seen = {slot: place.memory for part in parts for slot, place in part.places.items()}
-        seen_by = Counter(seen.values())
+        places = {s: place for _, part in self.endings for s, place in part.places.items()}
+        seen_by = Counter(place.memory for place in places.values())
         for slot, array in enumerate(self.arrays):
             ending.tapes[slot] = self._tape(slot)
             place = place_of(recorder, array, self.number_of)
@@ -352,6 +351,9 @@ class Recording:
             if place is None or memory is None:
                 if slot >= self.start_slot:
                     ending.unplaced.append(slot)
+                continue
+            if not placed(self, slot, ending):
+                ending.unplaced.append(slot)
                 continue
             number, generation = place.memory, memory.generation
             ending.generations[number] = generation
@@ -364,6 +366,8 @@ class Recording:
                 ending.changed.add(number)
             if changed or slot >= self.start_slot:
                 ending.places[slot] = place
+                if slot in self.views:
+                    ending.views[slot] = self.views[slot]
                 ending.memory_values[number] = memory.value
         self.start_slot = len(self.arrays)
         if final:
@@ -421,16 +425,15 @@ class Recording:
             for number, value in enumerate(values):
                 if value in wanted or number in updated:
                     part.inputs.append((number, value))
-            own = set()
+            own: set[Value] = set()
             part.input_numbers = [number for number, _ in part.inputs]
             part.place_of_input = {number: i for i, number in enumerate(part.input_numbers)}
             part.written = frozenset(updated)
             part.passing = passing
             part.passing_updates = tuple((n, w) for n, _, w in part.updates if n in passing)
             for index, node in enumerate(part.nodes):
-                for output, value in enumerate(node.outputs):
-                    made[value] = (position, index, output)
-                    own.add(value)
+                own.update(node.outputs)
+                made |= {value: (position, index, i) for i, value in enumerate(node.outputs)}
             for value in wanted:
                 if value in own or value in given:
                     continue
@@ -439,6 +442,10 @@ class Recording:
                 part.carried.append((made[value], value))
                 earlier, index, output = made[value]
                 self.endings[earlier][1].keep(index, output)
+
+
+def _modes() -> tuple[bool, bool, Any, Any]:
+    return mode.grad, mode.inference, mode.special, mode.casting
 
 
 def _tensors(pattern: Any) -> Iterator[Any]:

@@ -10,10 +10,13 @@ import numpy as np
 
 from ..autograd.node import Node, freed_error
 from ..autograd.tensor import Tensor
+from ..autograd.views import ViewInfo
+from .ending import storage_in_frame
 from .memory import aliased, root_of
 from .pattern import Result, Sequence, rebuild
 from .pending import Meta, is_masked, mask, meta_of, set_class, unmask
 from .segment import READ, TraceNode
+from .views import base_of
 
 
 class FreedNode(Node):
@@ -121,11 +124,44 @@ class Run:
                 frame["_storage"] = storage
             if ending.final or not meta.requires_grad:
                 _free(t, meta, ending.tapes[slot])
+        if ending.views:
+            self._settle_views(ending, alive)
         if ending.final:
             if self.parts:
                 self._free_the_rest(ending)
             self.unmask_settled()
             self.close(ending)
+
+    def _settle_views(self, ending: Any, alive: list[int]) -> None:
+        """Tell autograd which results are views, so that writes through them are followed."""
+        for slot in alive:
+            t = self.slots[slot]
+            if slot not in ending.views or is_masked(t) or t._view is not None:
+                continue
+            pattern, steps, creation = ending.views[slot]
+            base = self.resolve(pattern)
+            if is_masked(base):
+                if base.__dict__["_meta"].requires_grad:
+                    continue  # it has a history, and the view has none
+                if "_array" not in base.__dict__:
+                    self._settle_base(ending, base, pattern.slot)
+            above, storage = base.__dict__.get("_view"), storage_in_frame(base)
+            if above is not None:
+                base, steps = base_of(above), (*above.steps, *steps)
+            frame = t.__dict__
+            frame["_storage"] = storage
+            frame["_view"] = ViewInfo(base, steps, storage.version, creation)
+            frame["_plain"] = False
+
+    def _settle_base(self, ending: Any, base: Tensor, slot: int) -> None:
+        """A view is held, and the tensor that it is a view of is not."""
+        part = next(each for each in (ending, *reversed(self.parts)) if slot in each.places)
+        array, storage = part.array_for(self, slot)
+        base.__dict__["_array"] = array
+        if storage is not None:
+            base.__dict__["_storage"] = storage
+        meta = base.__dict__["_meta"]
+        _free(base, meta, part.tapes[slot])
 
     def _free_the_rest(self, ending: Any) -> None:
         for slot, t in enumerate(self.slots):
