@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ..autograd.mode import mode
-from ..autograd.node import Node as TapeNode, PrimitiveNode
+from ..autograd.node import Node as TapeNode
 from ..autograd.tensor import Tensor
 from ..base.callers import user_line
 from ..graph.ir import Value, values_of
 from . import recorder as recorders
 from .ending import Ending, Tape, place_of, renumbered
+from .histories import differentiable, used_up
 from .memory import Unrecordable
 from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
 from .pending import Meta, delivered, is_masked, mask, meta_of, own_class, unmask
@@ -229,8 +230,18 @@ class Recording:
                 continue
             if not is_masked(t) or t.__dict__["_array"] is not self.arrays[pattern.slot]:
                 raise Unrecordable("a tensor that has been read changes what it is")
+            if self._seen_by_others(pattern.slot):
+                raise Unrecordable("a tensor with views gets a history, and they with it")
             self.metas[pattern.slot] = node.changes[pattern.slot] = meta
             t.__dict__["_meta"] = meta
+
+    def _seen_by_others(self, slot: int) -> bool:
+        find = self.recorder.memories.find
+        memory = find(self.arrays[slot])
+        return any(
+            find(array) is memory and other != slot and self.slots[other]() is not None
+            for other, array in enumerate(self.arrays)
+        )
 
     def _result(self, node: TraceNode, x: Any) -> Any:
         if isinstance(x, Tensor):
@@ -282,7 +293,7 @@ class Recording:
     def _note_used_histories(self) -> None:
         """A backward has run: the histories it has used up, also of results nobody holds."""
         found = {slot: node for slot, ref in self.histories.items() if (node := ref()) is not None}
-        used = _used_up(found.values())
+        used = used_up(found.values())
         self.used.update({slot: node.name() for slot, node in found.items() if node in used})
 
     def _dirty(self) -> tuple[Any, ...]:
@@ -326,7 +337,7 @@ class Recording:
         node = t.__dict__.get("_grad_fn")
         if node is None:
             return Tape("none")
-        return Tape("open" if _differentiable(node) else "closed", node.name())
+        return Tape("open" if differentiable(node) else "closed", node.name())
 
     def end_part(self, final: bool, name: str) -> None:
         """A part of the segment is over after the last event.
@@ -455,41 +466,6 @@ def _tensors(pattern: Any) -> Iterator[Any]:
     elif isinstance(pattern, Sequence):
         for item in pattern.items:
             yield from _tensors(item)
-
-
-def _used_up(nodes: Iterable[TapeNode]) -> set[TapeNode]:
-    """Of these nodes, and those before them, the ones that no backward can start from again."""
-    seen: set[TapeNode] = set()
-    stack = list(nodes)
-    while stack:
-        node = stack.pop()
-        if node not in seen:
-            seen.add(node)
-            stack += [e[0] for e in node.edges if e is not None and isinstance(e[0], TapeNode)]
-    used: set[TapeNode] = set()
-    for node in sorted(seen, key=lambda n: n.sequence):
-        if node.released or any(
-            e is not None and isinstance(e[0], TapeNode) and e[0] in used for e in node.edges
-        ):
-            used.add(node)
-    return used
-
-
-def _differentiable(node: TapeNode) -> bool:
-    """Whether a backward from a node could still succeed: nothing it needs has been freed."""
-    seen: set[int] = set()
-    stack = [node]
-    while stack:
-        node = stack.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if node.released:
-            return False
-        if not isinstance(node, PrimitiveNode) and node.edges == ():
-            return False
-        stack.extend(e[0] for e in node.edges if e is not None and isinstance(e[0], TapeNode))
-    return True
 
 
 def read_node() -> TraceNode:

@@ -48,6 +48,7 @@ def can_gather(loader: DataLoader[Any]) -> bool:
 
 
 def _is_plain(tensor: Any) -> bool:
+    getattr(tensor, "_array", None)  # if it was pending, it has its own class from here on
     return type(tensor) is Tensor and tensor._device is CPU and not tensor.requires_grad
 
 

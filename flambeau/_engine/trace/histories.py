@@ -1,0 +1,42 @@
+"""Which histories a backward could still start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..autograd.node import Node as TapeNode, PrimitiveNode
+
+
+def used_up(nodes: Iterable[TapeNode]) -> set[TapeNode]:
+    """Of these nodes, and those before them, the ones that no backward can start from again."""
+    seen: set[TapeNode] = set()
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack += [e[0] for e in node.edges if e is not None and isinstance(e[0], TapeNode)]
+    used: set[TapeNode] = set()
+    for node in sorted(seen, key=lambda n: n.sequence):
+        if node.released or any(
+            e is not None and isinstance(e[0], TapeNode) and e[0] in used for e in node.edges
+        ):
+            used.add(node)
+    return used
+
+
+def differentiable(node: TapeNode) -> bool:
+    """Whether a backward from a node could still succeed: nothing it needs has been freed."""
+    seen: set[int] = set()
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.released:
+            return False
+        if not isinstance(node, PrimitiveNode) and node.edges == ():
+            return False
+        stack.extend(e[0] for e in node.edges if e is not None and isinstance(e[0], TapeNode))
+    return True
