@@ -103,7 +103,9 @@ def test_threads_train_as_they_do_alone():
             thread.join()
     finally:
         sys.setswitchinterval(before)
-    assert together == alone
+    # each thread finds for itself when its loop repeats: compiled earlier or later, it rounds apart
+    for seed, losses in alone.items():
+        assert together[seed] == pytest.approx(losses, rel=1e-5)
 
 
 def test_threads_sum_into_one_leaf_and_share_a_graph():
