@@ -78,8 +78,7 @@ def _where_method(self: Tensor, condition: Tensor, other: Any = None) -> Tensor:
 def _check_mask(name: str, mask: Tensor) -> None:
     if mask._array.dtype != np.bool_:
         raise RuntimeError(
-            f"{name} only supports boolean masks, but got mask with dtype "
-            f"{dtype_of(mask).word}"
+            f"{name} only supports boolean masks, but got mask with dtype {dtype_of(mask).word}"
         )
 
 
@@ -92,9 +91,7 @@ def _fill_value(input: Tensor, value: Any) -> Tensor:
     d = dtype_of(input)
     if not isinstance(value, Tensor):
         if isinstance(value, complex) and not d.is_complex:
-            raise RuntimeError(
-                f"value cannot be converted to type {d.name} without overflow"
-            )
+            raise RuntimeError(f"value cannot be converted to type {d.name} without overflow")
         return number_tensor(value, d)
     if value._array.ndim:
         raise RuntimeError(
@@ -102,9 +99,7 @@ def _fill_value(input: Tensor, value: Any) -> Tensor:
             f"{value._array.ndim} dimension(s)."
         )
     if value._array.dtype.kind == "c" and not d.is_complex:
-        raise RuntimeError(
-            f"value cannot be converted to type {d.name} without overflow"
-        )
+        raise RuntimeError(f"value cannot be converted to type {d.name} without overflow")
     return as_dtype(value, d)
 
 
@@ -136,8 +131,9 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     if mask._array.dtype != np.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast(input._array.shape, mask._array.shape, op="masked_select")
-    positions = nonzero(P.expand(mask, shape=shape) if shape else P.view(mask, shape=(1,)),
-                        as_tuple=True)
+    positions = nonzero(
+        P.expand(mask, shape=shape) if shape else P.view(mask, shape=(1,)), as_tuple=True
+    )
     whole = P.expand(input, shape=shape) if shape else P.view(input, shape=(1,))
     return P.index(whole, *positions, pattern=(True,) * len(positions))
 
@@ -156,8 +152,9 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             f"{dtype_of(input).word} and {dtype_of(source).word}"
         )
     shape = broadcast(input._array.shape, mask._array.shape, op="masked_scatter")
-    flat = P.view(P.copy(P.expand(mask, shape=shape), order="C"), shape=(-1 if mask._array.size
-                                                                         else 0,))
+    flat = P.view(
+        P.copy(P.expand(mask, shape=shape), order="C"), shape=(-1 if mask._array.size else 0,)
+    )
     counts = P.cumsum(as_dtype(flat, dtypes.int64), dim=0)
     text = "Number of elements of source < number of ones in mask"
     check_positions(counts, source._array.size + 1, text, error=RuntimeError)
@@ -208,8 +205,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         TypeError, ValueError: an argument is of another kind, or a size is negative.
     """
     if not isinstance(indices, Tensor):
-        raise TypeError("expected 'indices' to be integer dtype, but got "
-                        f"{type(indices).__name__}")
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {type(indices).__name__}")
     if indices._array.dtype.kind not in "iu":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {dtype_of(indices)}")
     sizes = _shape_tuple(shape)

@@ -52,8 +52,9 @@ def _runs(changes: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     begins = P.cat(first, changes, dim=0)
     starts = shaping.ravel(P.nonzero(begins))
     run = P.sub(P.cumsum(_as_int(begins), dim=0), 1)
-    ends = P.cat(span(starts, 0, 1, starts._array.size), P.full(shape=(1,), value=count,
-                                                                dtype=_INT64), dim=0)
+    ends = P.cat(
+        span(starts, 0, 1, starts._array.size), P.full(shape=(1,), value=count, dtype=_INT64), dim=0
+    )
     return starts, run, P.sub(ends, starts)
 
 
@@ -261,9 +262,7 @@ def isin(
     pair = (_as_tensor(x).detach() for x in (elements, test_elements))  # type: ignore[attr-defined]
     a, b = to_common("isin", *pair)
     if a._array.dtype.kind == "c":
-        raise RuntimeError(
-            f"Unsupported input type encountered for isin(): {dtype_of(a).word}"
-        )
+        raise RuntimeError(f"Unsupported input type encountered for isin(): {dtype_of(a).word}")
     test = P.sort(shaping.ravel(b), dim=0, descending=False, stable=True)[0]
     count = test._array.size
     if not count:
@@ -336,9 +335,7 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Tensor:
     return _counted(places, as_dtype(inside, dtype_of(input)), bins)
 
 
-def _edges(
-    input: Tensor, bins: Any, range: Sequence[float] | None, dim: int
-) -> Tensor:
+def _edges(input: Tensor, bins: Any, range: Sequence[float] | None, dim: int) -> Tensor:
     """The edges of one dimension's bins."""
     if isinstance(bins, Tensor):
         return bins
@@ -464,12 +461,13 @@ def histogramdd(
             f"the input tensor ({count}), got {len(each)}"
         )
     points = shaping.reshape(input.detach(), (-1, count))  # type: ignore[attr-defined]
-    columns = [P.slice(points, index=((0, points._array.shape[0], 1), i)) for i in
-               np.arange(count).tolist()]
+    columns = [
+        P.slice(points, index=((0, points._array.shape[0], 1), i))
+        for i in np.arange(count).tolist()
+    ]
     ends = [None if range is None else range[2 * i : 2 * i + 2] for i in np.arange(count).tolist()]
-    edges = [_edges(c, b, e, i) for i, (c, b, e) in enumerate(zip(columns, each, ends,
-                                                                  strict=True))]
+    edges = [
+        _edges(c, b, e, i) for i, (c, b, e) in enumerate(zip(columns, each, ends, strict=True))
+    ]
     given = None if weight is None else shaping.ravel(weight)
     return result_type("histogramdd")((_histogram(columns, edges, given, density), tuple(edges)))
-
-

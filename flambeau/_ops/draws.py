@@ -44,7 +44,7 @@ _LARGEST = {
 
 def unsupported(kernel: str, d: dtype) -> NotImplementedError:
     """PyTorch's error for a dtype that a random function has no kernel for."""
-    return NotImplementedError(f'"{kernel}" not implemented for \'{d.word}\'')
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{d.word}'")
 
 
 def memory_order(array: np.ndarray) -> tuple[int, ...] | None:

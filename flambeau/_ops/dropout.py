@@ -32,9 +32,7 @@ def _check_probability(p: float) -> None:
 
 
 @op(namespace="nn.functional", label="MulBackward0")
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero elements with probability p and scale the rest by 1 / (1 - p), while training.
 
     The mask is drawn as PyTorch draws it on CPUs without Intel's MKL generators: an element is

@@ -90,8 +90,10 @@ def new_tensor(
 @method()
 def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
     """A tensor of this dtype: of the given sizes, or with the given data."""
-    if len(data) == 1 and isinstance(data[0], (list, tuple, np.ndarray)) and not hasattr(
-        data[0], "numel"
+    if (
+        len(data) == 1
+        and isinstance(data[0], (list, tuple, np.ndarray))
+        and not hasattr(data[0], "numel")
     ):
         return new_tensor(self, data[0], device=device)
     shape = sizes("new", data) if data else (0,)
@@ -184,9 +186,7 @@ def empty_permuted(
         raise RuntimeError("Duplicate dim not allowed")
     packed = contiguous_strides([shape[d] for d in order])
     strides = [packed[order.index(d)] for d in range(len(shape))]
-    return empty_strided(
-        shape, strides, dtype=dtype, device=device, requires_grad=requires_grad
-    )
+    return empty_strided(shape, strides, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 @op()
@@ -236,5 +236,3 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex numbers of given sizes and angles (radians), elementwise."""
     _check_parts("polar", abs, angle)
     return P.make_complex(P.mul(abs, P.cos(angle)), P.mul(abs, P.sin(angle)))
-
-

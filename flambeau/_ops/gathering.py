@@ -115,8 +115,9 @@ def _scatter_operands(
 def _fitting(value: Any, like: Tensor) -> Any:
     d = dtype_of(like)
     if isinstance(value, complex) and not d.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {_C_NAMES.get(d, d.name)} without "
-                           "overflow")
+        raise RuntimeError(
+            f"value cannot be converted to type {_C_NAMES.get(d, d.name)} without overflow"
+        )
     return number(value, d)
 
 
@@ -230,9 +231,7 @@ def _neutral(t: Tensor, reduce: str) -> Any:
 
 
 @op(method=True, inplace=True)
-def index_put(
-    input: Tensor, indices: Any, values: Tensor, accumulate: bool = False
-) -> Tensor:
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy of the tensor with `values` written (or added) at `input[indices]`.
 
     Args:
@@ -252,8 +251,11 @@ def index_put(
             "source."
         )
     if not found:
-        return P.add(input, values) if accumulate else copied(P.expand(
-            values, shape=input._array.shape))
+        return (
+            P.add(input, values)
+            if accumulate
+            else copied(P.expand(values, shape=input._array.shape))
+        )
     return put_at(input, pattern, found, values, accumulate)
 
 
@@ -356,5 +358,3 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 def _without(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
     return (*shape[:dim], 1, *shape[dim + 1 :])
-
-

@@ -49,9 +49,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 @op(method=True, inplace=True, out=True)
-def index_add(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
-) -> Tensor:
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy of the tensor with alpha * source added at the positions `index` of a dimension.
 
     Raises:
@@ -73,8 +71,10 @@ def index_add(
 
 def _vector(name: str, index: Tensor) -> Tensor:
     if index._array.ndim > 1:
-        raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: "
-                         f"{index._array.ndim} with type: {dtype_of(index).word}")
+        raise IndexError(
+            f"{name}(): Index is supposed to be a vector, but got dim: "
+            f"{index._array.ndim} with type: {dtype_of(index).word}"
+        )
     return shaping.ravel(check_index_dtype(name, index))
 
 
@@ -96,9 +96,7 @@ def _check_source(name: str, input: Tensor, dim: int, index: Tensor, source: Ten
         )
 
 
-def _put_along(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, accumulate: bool
-) -> Tensor:
+def _put_along(input: Tensor, dim: int, index: Tensor, source: Tensor, accumulate: bool) -> Tensor:
     if input._array.ndim:
         pattern = _pattern(input._array.ndim, dim)
         return P.index_put(input, source, index, pattern=pattern, accumulate=accumulate)
@@ -116,8 +114,9 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     """
     at = wrap_dim(dim, input._array.ndim)
     if index._array.dtype != np.int64:
-        raise RuntimeError("index_copy_(): Expected a long tensor for index, but got "
-                           f"{dtype_of(index).word}")
+        raise RuntimeError(
+            f"index_copy_(): Expected a long tensor for index, but got {dtype_of(index).word}"
+        )
     index = _vector("index_copy_", index)
     if source._array.dtype != input._array.dtype:
         raise RuntimeError(
@@ -196,8 +195,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 
 def _chosen(index: Tensor, size: int, dim: int, ndim: int) -> Tensor:
     """A mask, True at the positions `index` of a dimension; it broadcasts over the others."""
-    false, true = (P.full(shape=s, value=v, dtype=np.dtype(bool)) for s, v in (((size,), False),
-                                                                               ((), True)))
+    false, true = (
+        P.full(shape=s, value=v, dtype=np.dtype(bool)) for s, v in (((size,), False), ((), True))
+    )
     row = P.index_put(false, true, shaping.ravel(index), pattern=(True,), accumulate=False)
     shape = tuple(size if d == dim else 1 for d in range(ndim))
     return P.view(row, shape=shape)

@@ -198,9 +198,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
         tensors = tuple(tensors[0])
     for x in tensors:
         if x._array.ndim != 1:
-            raise RuntimeError(
-                f"Expect a 1D vector, but got shape {list(x._array.shape)}"
-            )
+            raise RuntimeError(f"Expect a 1D vector, but got shape {list(x._array.shape)}")
     if len(tensors) == 1:
         return tensors[0]
     return stack([flatten(grid) for grid in meshgrid(*tensors)], 1)
@@ -210,9 +208,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """The combinations of `r` elements of a vector, one a row, as itertools orders them."""
     if input._array.ndim != 1:
-        raise RuntimeError(
-            f"Expect a 1D vector, but got shape {list(input._array.shape)}"
-        )
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._array.shape)}")
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations

@@ -121,9 +121,7 @@ cumsum = _along("cumsum", scans.cumsum, 0, integers=True)
 cumprod = _along("cumprod", scans.cumprod, 1, integers=True)
 softmax = _along("softmax", scans.softmax, -math.inf, integers=False)
 log_softmax = _along("log_softmax", scans.log_softmax, -math.inf, integers=False)
-softmin = _along(
-    "softmin", lambda x, dim: scans.softmax(P.neg(x), dim), math.inf, integers=False
-)
+softmin = _along("softmin", lambda x, dim: scans.softmax(P.neg(x), dim), math.inf, integers=False)
 
 
 def _count(x: Tensor, dims: tuple[int, ...], keepdim: bool, mask: Any) -> Tensor:

@@ -179,8 +179,9 @@ def repeat_interleave(
     at = wrap_dim(dim, input._array.ndim)
     size = input._array.shape[at] if input._array.ndim else 1
     if not isinstance(repeats, Tensor):
-        positions = _evenly_repeated(size, integer("repeat_interleave", "repeats", repeats),
-                                     output_size)
+        positions = _evenly_repeated(
+            size, integer("repeat_interleave", "repeats", repeats), output_size
+        )
     else:
         positions = _repeated_positions(_counts(repeats, size), output_size)
     if not input._array.ndim:
@@ -221,7 +222,7 @@ def _repeated_positions(counts: Tensor, total: int | None) -> Tensor:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
     if counts._array.dtype not in (np.int64, np.int32):
         raise NotImplementedError(
-            f'"repeat_interleave_cpu" not implemented for \'{dtype_of(counts).word}\''
+            f"\"repeat_interleave_cpu\" not implemented for '{dtype_of(counts).word}'"
         )
     refuse(P.lt(counts, 0), lambda: RuntimeError("repeats can not be negative"))
     ends = P.cumsum(as_dtype(counts, dtypes.int64), dim=0)

@@ -239,13 +239,9 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
                 f"binomial only supports floating-point dtypes for {name}, got: {dtype_of(t).word}"
             )
     if dtype_of(count) is not dtype_of(prob):
-        raise RuntimeError(
-            f"Found dtype {dtype_of(prob).word} but expected {dtype_of(count).word}"
-        )
+        raise RuntimeError(f"Found dtype {dtype_of(prob).word} but expected {dtype_of(count).word}")
     shape = shapes.broadcast(count._array.shape, prob._array.shape, op="binomial")
-    return P.sample_binomial(
-        count.expand(shape), prob.expand(shape), generator=state_of(generator)
-    )
+    return P.sample_binomial(count.expand(shape), prob.expand(shape), generator=state_of(generator))
 
 
 @op(method=True, out="exact")

@@ -278,9 +278,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
     tuples = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
     for n in (n for s in tuples for n in s):
         if n < 0:
-            raise RuntimeError(
-                f"Trying to create tensor with negative dimension ({n}): ({n})"
-            )
+            raise RuntimeError(f"Trying to create tensor with negative dimension ({n}): ({n})")
     try:
         return Size(broadcast(*tuples) if tuples else ())
     except RuntimeError as error:

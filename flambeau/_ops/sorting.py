@@ -247,8 +247,10 @@ def _quantile(
         )
     wanted = _quantiles(q, input)
     at = 0 if dim is None else wrap_dim(dim, input._array.ndim)
-    x = shaping.ravel(input) if dim is None or not input._array.ndim else (
-        shaping.movedim(input, at, -1)
+    x = (
+        shaping.ravel(input)
+        if dim is None or not input._array.ndim
+        else (shaping.movedim(input, at, -1))
     )
     if not input._array.size:
         raise RuntimeError("quantile() input tensor must be non-empty")
@@ -262,8 +264,9 @@ def _quantile(
     shape = input._array.shape
     if keepdim:
         kept = tuple(1 if dim is None or d == at else n for d, n in enumerate(shape))
-        found = P.view(P.copy(shaping.movedim(found, -1, 0), order="C"),
-                       shape=(wanted._array.size, *kept))
+        found = P.view(
+            P.copy(shaping.movedim(found, -1, 0), order="C"), shape=(wanted._array.size, *kept)
+        )
     else:
         found = shaping.movedim(found, -1, 0)
     return found if wanted._array.ndim else shaping.squeeze(found, 0)
@@ -282,8 +285,10 @@ def _interpolated(values: Tensor, ranks: Tensor, dim: int, how: str) -> Tensor:
         places = {"lower": P.floor, "higher": P.ceil, "nearest": P.rint}[how](ranks)
         return P.gather(values, _places(places, values, dim), dim=dim)
     below = P.floor(ranks)
-    weight = P.full(shape=(), value=0.5, dtype=ranks._array.dtype) if how == "midpoint" else (
-        P.sub(ranks, below)
+    weight = (
+        P.full(shape=(), value=0.5, dtype=ranks._array.dtype)
+        if how == "midpoint"
+        else (P.sub(ranks, below))
     )
     low = P.gather(values, _places(below, values, dim), dim=dim)
     high = P.gather(values, _places(P.ceil(ranks), values, dim), dim=dim)
@@ -334,5 +339,3 @@ def nanquantile(
 ) -> Tensor:
     """`quantile` of the elements that are not NaN."""
     return _quantile(input, q, dim, keepdim, interpolation, True)
-
-

@@ -70,9 +70,7 @@ def check_within(
 
 
 @op(method=True)
-def as_strided(
-    input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
-) -> Tensor:
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """A view of the tensor's storage with any sizes, strides and offset, counted in elements.
 
     Raises:

@@ -107,9 +107,7 @@ def _indexed_shape(
 
 def _broadcasts(source: tuple[int, ...], target: tuple[int, ...]) -> bool:
     lead = len(target) - len(source)
-    return lead >= 0 and all(
-        n in (1, m) for n, m in zip(source, target[lead:], strict=True)
-    )
+    return lead >= 0 and all(n in (1, m) for n, m in zip(source, target[lead:], strict=True))
 
 
 def _as_value(t: Tensor, value: Any) -> Tensor:
@@ -173,9 +171,13 @@ def _parse(t: Tensor, index: Any) -> tuple[tuple, list[tuple[int, Tensor]], str]
 def _as_items(index: Any) -> Sequence[Any]:
     if type(index) is tuple:
         return index
-    if isinstance(index, list) and len(index) < _LONGEST_TUPLE and any(
-        item is None or item is Ellipsis or isinstance(item, (Tensor, list, tuple, slice))
-        for item in index
+    if (
+        isinstance(index, list)
+        and len(index) < _LONGEST_TUPLE
+        and any(
+            item is None or item is Ellipsis or isinstance(item, (Tensor, list, tuple, slice))
+            for item in index
+        )
     ):
         return index
     return index if isinstance(index, tuple) else (index,)
@@ -304,8 +306,7 @@ def gather_pattern(
     except ValueError:
         shapes = ", ".join(str(list(i._array.shape)) for i in indices)
         raise IndexError(
-            "shape mismatch: indexing tensors could not be broadcast together with shapes "
-            f"{shapes}"
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
         ) from None
     return tuple(pattern), indices
 

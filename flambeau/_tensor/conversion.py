@@ -27,9 +27,7 @@ def item(self: Tensor) -> Any:
     """The one element, as a Python number. Raises RuntimeError for other sizes."""
     array = self._array
     if array.size != 1:
-        raise RuntimeError(
-            f"a Tensor with {array.size} elements cannot be converted to Scalar"
-        )
+        raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
     _check_data(self, "Tensor.item()")
     if state.tracer is not None:
         state.tracer.was_read()
@@ -124,9 +122,11 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 def _moved(t: Tensor, where: device, d: dtype | None) -> Tensor:
     if where is CPU:
-        raise NotImplementedError("Cannot copy out of meta tensor; no data! Please use "
-                                  "torch.nn.Module.to_empty() instead of torch.nn.Module.to() "
-                                  "when moving module from meta to a different device.")
+        raise NotImplementedError(
+            "Cannot copy out of meta tensor; no data! Please use "
+            "torch.nn.Module.to_empty() instead of torch.nn.Module.to() "
+            "when moving module from meta to a different device."
+        )
     out = wrap(empty_array(t._array.shape, t._array.dtype if d is None else d.numpy))
     out._device, out._plain = where, False
     return out
@@ -139,8 +139,9 @@ def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
 
 
 @method()
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False,
-         memory_format: Any = None) -> Tensor:
+def cuda(
+    self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+) -> Tensor:
     """The tensor on a CUDA device. Raises RuntimeError when there is none."""
     return self.to(devices.resolve("cuda" if device is None else device))  # type: ignore
 
@@ -190,8 +191,9 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if isinstance(src, (bool, int, float, complex)):
         src = wrap(np.asarray(src))
     if not isinstance(src, Tensor):
-        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not "
-                        f"{src.__class__.__name__}")
+        raise TypeError(
+            f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"
+        )
     return write_(self, src, checked=True)
 
 

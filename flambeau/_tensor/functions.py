@@ -149,5 +149,3 @@ def dim_order(self: Tensor) -> tuple[int, ...]:
 def storage_type(self: Tensor) -> Any:
     """The class of the typed storage."""
     return type(self.storage())  # type: ignore[attr-defined]
-
-

@@ -61,9 +61,7 @@ def __dlpack__(self: Tensor, **options: Any) -> Any:
         BufferError: the tensor requires grad, is conjugated, or has no data.
     """
     if self._requires_grad:
-        raise BufferError(
-            "Can't export tensors that require gradient, use tensor.detach()"
-        )
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if self._device is not CPU:
         raise BufferError(f"a tensor on device '{self._device}' has no data to export")
     options = {k: v for k, v in options.items() if v is not None and k != "stream"}

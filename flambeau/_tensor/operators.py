@@ -143,6 +143,5 @@ def __contains__(self: Tensor, element: Any) -> bool:
     if isinstance(element, Tensor) or dtypes.of_scalar(element) is not None:
         return bool((self._array == getattr(element, "_array", element)).any())
     raise RuntimeError(
-        "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
-        f"{type(element)}."
+        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
     )

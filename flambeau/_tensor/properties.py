@@ -129,9 +129,11 @@ method("is_coalesced")(lambda self: False)
 @method()
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     """Whether the elements lie in memory in row-major (or the given) order without gaps."""
-    order = formats.channels_last_order(memory_format, self._array.shape) if (
-        self._array.ndim in (4, 5) or memory_format is None
-    ) else None
+    order = (
+        formats.channels_last_order(memory_format, self._array.shape)
+        if (self._array.ndim in (4, 5) or memory_format is None)
+        else None
+    )
     if order is None:
         return self._array.flags.c_contiguous
     return shaping.in_order(self, order)
@@ -141,8 +143,10 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
     """Whether both are the same view of the same memory."""
     same = self._array.__array_interface__["data"] == tensor._array.__array_interface__["data"]
-    return same and self._array.shape == tensor._array.shape and (
-        self._array.strides == tensor._array.strides
+    return (
+        same
+        and self._array.shape == tensor._array.shape
+        and (self._array.strides == tensor._array.strides)
     )
 
 

@@ -57,9 +57,7 @@ def _checked(device_type: str) -> str:
         RuntimeError: unknown, or without autocast.
     """
     if not isinstance(device_type, str):
-        raise ValueError(
-            f"Expected `device_type` of type `str`, got: `{type(device_type)}`"
-        )
+        raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
     kind = device(device_type).type
     if kind not in _DEFAULT_DTYPES:
         raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")

@@ -227,9 +227,7 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
 def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
     mode = mode.lower()
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(
-            f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']"
-        )
+        raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
     return _calculate_fan_in_and_fan_out(tensor)[mode == "fan_out"]
 
 
@@ -249,9 +247,7 @@ def xavier_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(
-    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
-) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Glorot's initialisation: normal with std gain sqrt(2 / (fan_in + fan_out)).
 
     Raises:
@@ -304,9 +300,7 @@ def kaiming_normal_(
 
 
 @no_grad()
-def orthogonal_(
-    tensor: Tensor, gain: float = 1, generator: Generator | None = None
-) -> Tensor:
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """Fill with a (semi-)orthogonal matrix: Q of the QR decomposition of normal numbers.
 
     Trailing dimensions are taken together as one.
@@ -319,7 +313,7 @@ def orthogonal_(
     if tensor.numel() == 0 or tensor.device.type == "meta":
         return tensor
     if tensor.element_size() == 2:
-        raise NotImplementedError(f'"geqrf_cpu" not implemented for \'{tensor.dtype.word}\'')
+        raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{tensor.dtype.word}'")
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
     matrix = creation.empty(rows, columns, dtype=tensor.dtype)

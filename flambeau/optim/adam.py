@@ -113,8 +113,9 @@ class Adam(RuleOptimizer):
     _rule = Rule(
         _update,
         _numbers,
-        tensors=lambda group, param: ("exp_avg", "exp_avg_sq")
-        + (("max_exp_avg_sq",) if group["amsgrad"] else ()),
+        tensors=lambda group, param: (
+            ("exp_avg", "exp_avg_sq") + (("max_exp_avg_sq",) if group["amsgrad"] else ())
+        ),
     )
     _late_options = {
         "amsgrad": False, "maximize": False, "foreach": None, "capturable": False,

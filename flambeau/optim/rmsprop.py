@@ -106,9 +106,7 @@ class RMSprop(RuleOptimizer):
         differentiable: bool = False,
     ) -> None:  # fmt: skip
         check_lr(lr)
-        check_not_negative(
-            epsilon=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha
-        )
+        check_not_negative(epsilon=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
         super().__init__(params, {
             "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
             "weight_decay": weight_decay, "capturable": capturable, "foreach": foreach,

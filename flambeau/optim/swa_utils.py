@@ -130,8 +130,7 @@ class AveragedModel(Module):
         """Take the model's parameters of now into the averages."""
         averages = self._averaged(self.module)
         currents = [
-            current.to(average.device)
-            for average, current in zip(averages, self._averaged(model))
+            current.to(average.device) for average, current in zip(averages, self._averaged(model))
         ]
         if self.n_averaged == 0:
             for average, current in zip(averages, currents):
@@ -210,9 +209,7 @@ class SWALR(LRScheduler):
             )
         self._anneal_strategy = anneal_strategy
         if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
-            raise ValueError(
-                f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}"
-            )
+            raise ValueError(f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}")
         self.anneal_epochs = anneal_epochs
         super().__init__(optimizer, last_epoch)
 

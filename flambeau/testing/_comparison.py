@@ -90,8 +90,7 @@ def assert_close(
     if (rtol is None) != (atol is None):
         missing = "rtol" if rtol is None else "atol"
         raise ValueError(
-            "Both 'rtol' and 'atol' must be either specified or omitted, but got no "
-            f"{missing}."
+            f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {missing}."
         )
     rules = _Rules(
         allow_subclasses, rtol, atol, equal_nan, check_device, check_dtype, check_layout,

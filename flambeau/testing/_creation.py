@@ -77,8 +77,11 @@ def _ends(d: dtype, low: float | None, high: float | None) -> tuple[float, float
     first = usual[0] if low is None else low
     last = usual[1] if high is None else high
     if first != first or last != last:
-        raise ValueError(f"`low` and `high` cannot be NaN, but got {low=} and {high=}".replace(
-            "=None", f"={usual[1]}"))
+        raise ValueError(
+            f"`low` and `high` cannot be NaN, but got {low=} and {high=}".replace(
+                "=None", f"={usual[1]}"
+            )
+        )
     integral = d.category <= dtypes.INTEGER
     if first > last or (first == last and integral):
         raise ValueError(f"`low` must be less than `high`, but got {first} >= {last}")

@@ -84,8 +84,7 @@ def test_only_the_llvm_rooms_import_llvmlite():
         f"{path.relative_to(ROOT)}:{line}"
         for path in files("flambeau")
         for line, name in imports(path)
-        if name.split(".")[0] == "llvmlite"
-        and _room(module_name(path)) not in {"llvm", "runtime"}
+        if name.split(".")[0] == "llvmlite" and _room(module_name(path)) not in {"llvm", "runtime"}
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -53,9 +53,7 @@ def compare(
         raise Mismatch(f"{where}cannot compare {type(expected).__name__}")
 
 
-def _compare_sequence(
-    expected: Any, actual: Any, loosen: float, values: bool, where: str
-) -> None:
+def _compare_sequence(expected: Any, actual: Any, loosen: float, values: bool, where: str) -> None:
     if not isinstance(actual, (tuple, list)) or len(expected) != len(actual):
         found = len(actual) if isinstance(actual, (tuple, list)) else type(actual).__name__
         raise Mismatch(f"{where}{type(expected).__name__} of {len(expected)}, got {found}")

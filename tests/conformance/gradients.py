@@ -80,6 +80,4 @@ def compare_gradients(
                 f"got {result.dtype}{list(result.shape)}"
             )
         if values:
-            compare_arrays(
-                reference, result, str(reference.dtype), loosen, f"gradient of {name} "
-            )
+            compare_arrays(reference, result, str(reference.dtype), loosen, f"gradient of {name} ")

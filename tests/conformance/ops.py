@@ -88,9 +88,7 @@ class OpCheck:
                     expected = sample.output_process_fn_grad(expected)
                     actual = translate(sample.output_process_fn_grad)(actual)
                 sources = {f"input {i}": p for i, p in enumerate(convert.differentiable)}
-                compare_gradients(
-                    expected, actual, sources, loosen=self.loosen, values=self.values
-                )
+                compare_gradients(expected, actual, sources, loosen=self.loosen, values=self.values)
 
     def inplace(self) -> None:
         """`input.op_(...)` where torch has it: result, identity, and the new contents."""
@@ -297,5 +295,3 @@ def _decisive_checks(check: OpCheck) -> Iterator[tuple[str, Callable[[], None]]]
     for label, dtype in DTYPES.items():
         if info.supports_dtype(dtype, "cpu"):
             yield label, functools.partial(check.forward, dtype)
-
-

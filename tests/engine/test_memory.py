@@ -77,12 +77,10 @@ MAKES = {
     "turned in place": _turned,
     "Function": Square.apply,
     "index_put": lambda x: (x * 1).index_put_((flambeau.tensor([0]),), flambeau.ones(3)),
-    "checkpoint": lambda x: checkpoint(
-        lambda t: t.exp() * t, x, use_reentrant=False
-    ),
-    "first gradient": lambda x: flambeau.autograd.grad(
-        (x * x).exp().sum(), x, create_graph=True
-    )[0],
+    "checkpoint": lambda x: checkpoint(lambda t: t.exp() * t, x, use_reentrant=False),
+    "first gradient": lambda x: flambeau.autograd.grad((x * x).exp().sum(), x, create_graph=True)[
+        0
+    ],
 }
 
 

@@ -111,9 +111,7 @@ def test_threads_train_as_they_do_alone():
 def test_threads_sum_into_one_leaf_and_share_a_graph():
     x = flambeau.ones(3, requires_grad=True)
     y = (x * x).sum()
-    threads = [
-        threading.Thread(target=lambda: y.backward(retain_graph=True)) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: y.backward(retain_graph=True)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -30,7 +30,9 @@ STOP = "stop"  # the programs may differ from here on, rightly
 STRICTER = (
     "some elements of the input tensor and the written-to tensor refer to a single memory",
     "value cannot be converted to type uint8_t without overflow",
-    "not implemented for", "complex", "stride 1",
+    "not implemented for",
+    "complex",
+    "stride 1",
 )
 OURS_STRICTER = ("more than one element of the written-to tensor", "not implemented for")
 
@@ -38,14 +40,14 @@ OURS_STRICTER = ("more than one element of the written-to tensor", "not implemen
 def close(a: Any, b: Any, tolerance: float) -> bool:
     """Whether nested lists of numbers agree."""
     if isinstance(a, list):
-        return isinstance(b, list) and len(a) == len(b) and all(
-            close(x, y, tolerance) for x, y in zip(a, b)
+        return (
+            isinstance(b, list)
+            and len(a) == len(b)
+            and all(close(x, y, tolerance) for x, y in zip(a, b))
         )
     if isinstance(a, complex):
         finite = cmath.isfinite(a) and cmath.isfinite(b)
-        return not finite or (
-            close(a.real, b.real, tolerance) and close(a.imag, b.imag, tolerance)
-        )
+        return not finite or (close(a.real, b.real, tolerance) and close(a.imag, b.imag, tolerance))
     if isinstance(a, float) and isinstance(b, float):
         if not math.isfinite(a) or not math.isfinite(b):
             return (math.isnan(a) and math.isnan(b)) or a == b or max(abs(a), abs(b)) > 1e4
@@ -85,8 +87,10 @@ def differ(reference: Machine, machine: Machine, line: str) -> str:
             return STOP
         if any(text in str(machine.error) for text in OURS_STRICTER):
             return STOP
+
         def told(kind: str, m: Machine) -> str:
             return f"{kind}: {m.error}"[:300] if kind else "no error"
+
         return f"error: torch {told(theirs, reference)} | flambeau {told(ours, machine)}"
     a, b = reference.tensors, machine.tensors
     if a.keys() != b.keys():

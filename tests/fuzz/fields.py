@@ -226,9 +226,7 @@ class Fields:
 
     def _same_shape(self) -> str:
         shape = self.first.shape
-        return self._pick(
-            lambda t: t.shape == shape and not t.is_complex() and t.dtype is not None
-        )
+        return self._pick(lambda t: t.shape == shape and not t.is_complex() and t.dtype is not None)
 
     def _index(self) -> str:
         shape = self.first.shape

@@ -1,6 +1,6 @@
 """Write tests/golden/tensor.json: what torch gives for tests/tensor/expressions.txt.
 
-    python tests/golden/make_tensor.py        (needs torch)
+python tests/golden/make_tensor.py        (needs torch)
 """
 
 from __future__ import annotations

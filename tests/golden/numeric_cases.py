@@ -10,6 +10,7 @@ from typing import Any
 
 def inputs(torch: Any) -> dict[str, Any]:
     """Small float64 tensors, the same on both sides."""
+
     def grid(*shape: int, shift: float = 0.0) -> Any:
         count = 1
         for size in shape:

@@ -37,9 +37,10 @@ def test_state_round_trip_at_every_block_position() -> None:
         other = torch.Generator()
         other.set_state(state)
         assert other.get_state().tolist() == state.tolist()
-        assert torch.rand(3, generator=other).tolist() == torch.rand(
-            3, generator=generator.clone_state()
-        ).tolist()
+        assert (
+            torch.rand(3, generator=other).tolist()
+            == torch.rand(3, generator=generator.clone_state()).tolist()
+        )
 
 
 def test_state_holds_the_spare_normal() -> None:

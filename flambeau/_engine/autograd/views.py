@@ -71,8 +71,11 @@ class ViewInfo:
             RuntimeError: if `strict`, where that cannot be: one of several views of one call.
         """
         if self.creation != "default":
-            if strict and self.creation == "several" and self.base._requires_grad and (
-                storage_of(view).version != self.version
+            if (
+                strict
+                and self.creation == "several"
+                and self.base._requires_grad
+                and (storage_of(view).version != self.version)
             ):
                 raise _stale(view)
             # made without a history: a leaf of its own, if its base is to be differentiated
@@ -89,7 +92,6 @@ class ViewInfo:
         view._grad_fn = fresh._grad_fn
         view._output_index = fresh._output_index
         view._requires_grad = fresh._requires_grad
-
 
     def _replayed_on(self, base: Tensor, view: Tensor) -> Tensor:
         """The view made again of its base, with a history.

@@ -7,7 +7,8 @@ tracer interpose here. It is called as `on_op(descriptor, args, kwargs)` and goe
 `on_primitive`, when set, is told of every primitive that has run, with its tensors: some thread
 records. `tracer` is set unless the JIT is off: what changes memory, tapes or modes outside of
 public ops tells it (see `trace.hub`). `epoch` counts changes of what a tensor is (its flags, its
-memory, its hooks): guards that remember a tensor check it.
+memory, its hooks): guards that remember a tensor check it. `modules` counts changes of modules
+that guards remember.
 """
 
 from __future__ import annotations
@@ -19,12 +20,20 @@ on_op: Callable[..., Any] | None = None
 tracer: Any = None
 on_primitive: Callable[..., None] | None = None
 epoch: int = 0
+modules: int = 0
 
 
 def changed() -> None:
     """A tensor's flags, memory or hooks have changed: guards look at their tensors anew."""
     global epoch
     epoch += 1
+
+
+def module_changed() -> None:
+    """A module's members or options are about to change: guards look at their modules anew."""
+    global modules
+    settle()
+    modules += 1
 
 
 def redefine() -> None:

@@ -49,9 +49,7 @@ def _max_pool(a, *, kernel, stride, padding, dilation, places):
         (t - 1) * s + d * (k - 1) + 1
         for t, s, d, k in zip(places, stride, dilation, kernel, strict=True)
     ]
-    border = [
-        (p, max(r - n - p, 0)) for p, r, n in zip(padding, reach, size, strict=True)
-    ]
+    border = [(p, max(r - n - p, 0)) for p, r, n in zip(padding, reach, size, strict=True)]
     lowest = -np.inf if a.dtype.kind == "f" else np.iinfo(a.dtype).min
     found = windows(padded(a, border, lowest), kernel, stride, dilation)
     kept: tuple[Any, ...] = (..., *(slice(t) for t in places))

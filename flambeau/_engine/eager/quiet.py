@@ -17,7 +17,6 @@ try:
     enter = _extobj_contextvar.set
     leave = _extobj_contextvar.reset
 except (ImportError, TypeError):  # another NumPy: the public way, slower
-
     _SETTING = None
 
     def enter(setting: Any) -> Any:

@@ -38,9 +38,7 @@ def _full(*, shape: tuple[int, ...], value: object, dtype: np.dtype) -> Aval:
 
 
 # a copy of an array that does not depend on any tensor's elements
-declare(
-    "constant", "", "array", shape=lambda *, array: Aval(array.array.shape, array.array.dtype)
-)
+declare("constant", "", "array", shape=lambda *, array: Aval(array.array.shape, array.array.dtype))
 declare("full", "", "shape value dtype", shape=_full)
 declare(
     "arange", "", "start step count dtype", shape=lambda *, count, dtype, **_: Aval((count,), dtype)

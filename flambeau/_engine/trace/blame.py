@@ -33,6 +33,10 @@ def _why_not(run: Any, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> 
         return f"{descriptor.name}: autocast, anomaly mode or inference mode is another one"
     if node.step is not None:
         return "step: its groups, gradients, state or options are not as they were"
+    if node.module is not None:
+        if not node.module.fits(run, args[0]):
+            return f"{descriptor.name}: its options, members or their kinds are not as they were"
+        args = args[1:]
     reason = (
         _difference(node, run, node.args, args, "its arguments")
         or _difference(node, run, node.kwargs, kwargs, "its arguments")

@@ -11,7 +11,7 @@ from .pending import is_masked, settled
 from .recording import Recording
 from .run import Run
 
-SHORT, LITTLE = 6, 50_000  # events, and elements, of segments that stay eager
+SHORT, LITTLE = 6, 50_000  # primitives, and elements, of segments that stay eager
 
 
 def beginning(descriptor: Any, args: tuple) -> tuple:
@@ -70,7 +70,7 @@ def ready(args: tuple) -> bool:
 
 def small(recording: Recording) -> bool:
     """Whether a segment is too little work for a program to pay."""
-    if len(recording.events) >= SHORT:
+    if len(recording.recorder.nodes) >= SHORT:
         return False
     given = (t.__dict__["_array"] for t in recording.inputs)
     return sum(array.size for array in (*given, *recording.arrays)) < LITTLE

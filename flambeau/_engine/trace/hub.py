@@ -15,6 +15,7 @@ from ..autograd.tensor import Tensor
 from ..base import config, state
 from . import recorder as recorders
 from .log import LOG
+from .modules import plan_of
 from .play import MISS
 from .segment import STEP, Event
 from .tracer import Tracer
@@ -132,6 +133,23 @@ class Hub:
         self.on_op(STEP, (rule, groups, states), {})
         tracer.boundary()
         return True
+
+    def call_module(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A module of a built-in class, without hooks, is called."""
+        if state.on_op is self.on_op:  # not inside another event
+            plan = module.__dict__.get("_plan")
+            if plan is None or plan.epoch != state.modules:
+                plan = self._plan(module)
+            if plan is not None and plan.whole:
+                return self.on_op(plan.descriptor, (module, *args), kwargs)
+        return module.forward(*args, **kwargs)
+
+    def _plan(self, module: Any) -> Any:
+        members = module.__dict__
+        if "_plan" not in members and not (members["_parameters"] or members["_modules"]):
+            members["_plan"] = None  # a criterion may be made anew for each step: wait for a call
+            return None
+        return plan_of(module)
 
     def watching(self) -> bool:
         """Whether this thread has a segment open, in which assignments are events."""

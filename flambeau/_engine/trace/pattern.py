@@ -106,6 +106,10 @@ class InputSpec:
         return (self.cls, self.shape, self.dtype, self.steps, self.leaf_requires_grad,
                 self.inference)  # fmt: skip
 
+    def knows(self, t: Any) -> bool:
+        """Whether this very tensor was admitted before, and nothing has happened to it since."""
+        return self.last() is t and self.epoch == state.epoch
+
     def admits(self, t: Any, run: Any) -> bool:
         """Whether a tensor fits; the long way, after which its identity is enough."""
         if t.__class__ is not self.cls:

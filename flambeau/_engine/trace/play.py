@@ -100,9 +100,12 @@ class _Writer:
     def _arguments(self) -> None:
         node = self.node
         args, kwargs = node.args.items, node.kwargs.items
-        self.miss_if(f"len(args) != {len(args)}")
+        first = 0 if node.module is None else 1
+        self.miss_if(f"len(args) != {first + len(args)}")
         self.miss_if(f"len(kwargs) != {len(kwargs)}" if kwargs else "kwargs")
-        for position, item in enumerate(args):
+        if node.module is not None:
+            self.miss_if("not node.module.fits(run, args[0])")
+        for position, item in enumerate(args, first):
             self.check(item, f"args[{position}]")
         for key, item in kwargs:
             if isinstance(item, Constant):

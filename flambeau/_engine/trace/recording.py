@@ -19,6 +19,7 @@ from . import recorder as recorders
 from .ending import Ending, Tape, place_of, renumbered
 from .histories import differentiable, used_up
 from .memory import Unrecordable
+from .modules import ModuleCall, plan_of, record_module
 from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
 from .pending import Meta, delivered, is_masked, mask, meta_of, own_class, unmask
 from .recorder import Recorder
@@ -122,7 +123,10 @@ class Recording:
             node = self._describe_step(args)
         else:
             node = self._describe(descriptor, args, kwargs)
+        could = recorder.failure is None
         result = self._execute(descriptor, args, kwargs)
+        if could and recorder.failure is not None and isinstance(descriptor, ModuleCall):
+            plan_of(args[0]).call_by_parts()  # what is wrong is in one of its parts
         if descriptor.name in ("backward", "autograd.grad"):
             self._note_used_histories()
         if node is not None:
@@ -148,7 +152,10 @@ class Recording:
 
     def _describe(self, descriptor: Any, args: tuple, kwargs: dict) -> TraceNode | None:
         specs: dict[int, InputSpec] = {}
+        module = None
         try:
+            if isinstance(descriptor, ModuleCall):
+                module, args = record_module(self, args[0], specs), args[1:]
             if getattr(descriptor, "reads_values", False):
                 raise Unrecordable("its work depends on values")
             taken = self._pattern(args, specs)
@@ -156,7 +163,9 @@ class Recording:
         except Unrecordable as reason:
             self.recorder.fail(f"{descriptor.name}: {reason}")
             return None
-        return TraceNode(descriptor, taken, named, specs, _modes())
+        node = TraceNode(descriptor, taken, named, specs, _modes())
+        node.module = module
+        return node
 
     def _describe_step(self, args: tuple) -> TraceNode | None:
         node = TraceNode(STEP, Sequence(tuple, ()), Mapping(()), {}, _modes())

@@ -13,6 +13,7 @@ from ..autograd.tensor import Tensor
 from ..autograd.views import ViewInfo
 from .ending import storage_in_frame
 from .memory import aliased, root_of
+from .modules import as_it_was
 from .pattern import Result, Sequence, rebuild
 from .pending import Meta, is_masked, mask, meta_of, set_class, unmask
 from .segment import READ, TraceNode
@@ -42,6 +43,7 @@ class Run:
         inputs: the tensors from outside, in order; `fresh`, numbers of those seen anew.
         numbers: the floats that vary, in order.
         steps: the arguments of optimizers' steps.
+        modules: those that were called, with their members.
         masked: settled tensors whose memory is to be written: they are pending too.
         settled: memory number -> [array, storage]; `shared`, memories that several results see.
         parts: the endings of the parts that have run, and their `outputs`.
@@ -50,6 +52,7 @@ class Run:
 
     # most runs need none of these: they are made when they are wanted
     steps: tuple[tuple, ...] = ()
+    modules: tuple[Any, ...] = ()
     masked: tuple[Tensor, ...] = ()
     parts: tuple[Any, ...] = ()
     outputs: tuple[list[Any], ...] = ()
@@ -174,6 +177,7 @@ class Run:
         self.closed = ending
         self.slots = []
         self.inputs = []
+        self.modules = self.steps = ()
 
     def deliver(self, t: Tensor) -> None:
         """A result of the last run of a program is wanted after all."""
@@ -205,7 +209,7 @@ class Run:
         """Do everything eagerly that was promised, and turn pending tensors into its results."""
         self.unmask_settled()
         results: list[Any] = []
-        steps = iter(self.steps)
+        steps, modules = iter(self.steps), iter(self.modules)
         for node in self.cursor.path():
             if node.descriptor is READ:
                 perform(node, (), {})
@@ -218,7 +222,12 @@ class Run:
             else:
                 args = rebuild(node.args, results, self.inputs, self.numbers)
             kwargs = rebuild(node.kwargs, results, self.inputs, self.numbers)
-            outcome = perform(node, args, kwargs)
+            if node.module is None:
+                outcome = perform(node, args, kwargs)
+            else:
+                module, members = next(modules)
+                with as_it_was(members):
+                    outcome = perform(node, (module, *args), kwargs)
             self._collect(node.result, outcome, results)
             for change in node.gradients:
                 if change.slot is not None:

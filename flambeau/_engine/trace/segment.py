@@ -70,6 +70,7 @@ class TraceNode:
         dirty: patterns of settled tensors whose memory it writes.
         gradients: what it does to leaves, if it is a backward.
         step: the plan of an optimizer's step, if it is one.
+        module: the guard of the module that is called, if it is such a call.
         ending: what to run when the segment, or a part of it, is over here.
         random: whether it draws random numbers.
         line: the user's, where it was recorded.
@@ -81,8 +82,8 @@ class TraceNode:
     __slots__ = (
         "__weakref__", "args", "casting", "changes", "children", "descriptor", "dirty", "ending",
         "final", "grad", "gradients", "in_vain", "inference", "inputs_before", "key", "kwargs",
-        "line", "metas", "misses", "numbers_before", "parent", "pause", "play", "random", "result",
-        "special", "specs", "step",
+        "line", "metas", "misses", "module", "numbers_before", "parent", "pause", "play", "random",
+        "result", "special", "specs", "step",
     )  # fmt: skip
 
     def __init__(
@@ -103,6 +104,7 @@ class TraceNode:
         self.dirty: tuple[Any, ...] = ()
         self.gradients: tuple[LeafGradient, ...] = ()
         self.step: Any = None
+        self.module: Any = None
         self.children: list[TraceNode] = []
         self.ending: Any = None
         self.final = False  # whether the segment is over here
@@ -124,6 +126,7 @@ class TraceNode:
                 for g in self.gradients
             ),
             None if self.step is None else self.step.key,
+            None if self.module is None else self.module.key,
         )  # fmt: skip
 
     def join(self, parent: TraceNode) -> None:

@@ -133,8 +133,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     count, shape = weight._array.size, input._array.shape
     if input._array.dtype != weight._array.dtype:
         raise RuntimeError(
-            "prelu: Type promoting not supported. Got "
-            f"{dtype_of(input)} and {dtype_of(weight)}"
+            f"prelu: Type promoting not supported. Got {dtype_of(input)} and {dtype_of(weight)}"
         )
     if weight._array.ndim > 1:
         raise RuntimeError(
@@ -280,9 +279,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     check_floating("softshrink_cpu", input)
     lambd = float(lambd)
     if lambd < 0:
-        raise RuntimeError(
-            f"lambda must be greater or equal to 0, but found to be {lambd:g}."
-        )
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
     above, below = P.gt(input, lambd), P.lt(input, -lambd)
     inside = P.where(P.isnan(input), input, P.mul(input, 0.0))
     return P.where(above, P.sub(input, lambd), P.where(below, P.add(input, lambd), inside))
@@ -331,9 +328,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     dim = wrap_dim(dim, input._array.ndim)
     size = input._array.shape[dim]
     if size % 2:
-        raise RuntimeError(
-            f"Halving dimension must be even, but dimension {dim} is size {size}"
-        )
+        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")
     lead = tuple((0, n, 1) for n in input._array.shape[:dim])
     first = P.slice(input, index=(*lead, (0, size // 2, 1)))
     second = P.slice(input, index=(*lead, (size // 2, size, 1)))

@@ -64,9 +64,7 @@ def _output_size(name: str, input: Tensor, rank: int, given: Any) -> Ints:
 
 def _windows(size: int, count: int) -> list[np.ndarray]:
     """The positions that each of `count` nearly equal windows covers."""
-    return [
-        np.arange(i * size // count, -(-(i + 1) * size // count)) for i in range(count)
-    ]
+    return [np.arange(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
 
 @functools.lru_cache(maxsize=256)
@@ -223,9 +221,7 @@ def _fractional(rank: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
         lead = input._array.shape[: input._array.ndim - rank]
         samples = _random_samples
         if samples is None:
-            samples = rand(
-                lead[0] if len(lead) == 2 else 1, lead[-1], rank, dtype=input.dtype
-            )
+            samples = rand(lead[0] if len(lead) == 2 else 1, lead[-1], rank, dtype=input.dtype)
         # more samples than planes may be given: the first ones count
         drawn = elements(samples).reshape(-1, rank)[: prod(lead)].reshape(*lead, rank)
         values, indices = _take_max(input, _random_windows(input, drawn, kernel, size), size)

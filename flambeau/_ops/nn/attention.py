@@ -317,9 +317,7 @@ def _check_packed(key: Tensor, value: Tensor, weight: Tensor | None) -> None:
             f"key shape {key._array.shape} does not match value shape {value._array.shape}"
         )
     if weight is None:
-        raise AssertionError(
-            "use_separate_proj_weight is False but in_proj_weight is None"
-        )
+        raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
 
 
 def _project_packed(
@@ -345,9 +343,7 @@ def _project_apart(
 ) -> list[Tensor]:
     for name, weight in zip("qkv", weights, strict=True):
         if weight is None:
-            raise AssertionError(
-                f"use_separate_proj_weight is True but {name}_proj_weight is None"
-            )
+            raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
     if key._array.shape[:2] != value._array.shape[:2]:
         raise AssertionError(
             f"key's sequence and batch dims {key._array.shape[:2]} do not match value's "

@@ -61,9 +61,7 @@ def cross_entropy(
         reduction = legacy_reduction(size_average, reduce, reduction)
     shape = input._array.shape
     if label_smoothing < 0.0 or label_smoothing > 1.0:
-        raise RuntimeError(
-            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}"
-        )
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     if not shape:
         raise ValueError("cross_entropy: Expected 1 or more dimensions (got 0)")
     check_floating("log_softmax_lastdim_kernel_impl", input)
@@ -74,9 +72,7 @@ def cross_entropy(
         )
     _check_classes("cross_entropy", input, target, weight, reduction)
     scores = P.log_softmax(input, dim=dim)
-    loss, total = P.nll_loss(
-        scores, target, weight, reduction=reduction, ignore_index=ignore_index
-    )
+    loss, total = P.nll_loss(scores, target, weight, reduction=reduction, ignore_index=ignore_index)
     if label_smoothing == 0.0:
         return loss
     smooth = _smooth(scores, target, weight, ignore_index, dim)

@@ -70,8 +70,7 @@ def _check_types(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t._array.dtype != input._array.dtype:
             raise RuntimeError(
-                f"Input type ({dtype_of(input)}) and {name} type ({dtype_of(t)}) should be the "
-                "same"
+                f"Input type ({dtype_of(input)}) and {name} type ({dtype_of(t)}) should be the same"
             )
     if input._array.dtype.kind == "b":
         raise no_kernel("slow_conv2d_cpu", input)

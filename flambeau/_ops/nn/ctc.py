@@ -86,9 +86,7 @@ def _lengths(name: str, given: Any, samples: int) -> np.ndarray:
     return found.astype(np.int64)
 
 
-def _padded_targets(
-    targets: Tensor, lengths: np.ndarray, samples: int, blank: int
-) -> np.ndarray:
+def _padded_targets(targets: Tensor, lengths: np.ndarray, samples: int, blank: int) -> np.ndarray:
     """(N, longest target), filled up with blanks."""
     longest = int(lengths.max(initial=0))
     table = np.full((samples, longest), blank, np.int64)

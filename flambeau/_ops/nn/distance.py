@@ -107,9 +107,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
         RuntimeError: no matrix, no floating dtype, or p is negative.
     """
     if input._array.ndim != 2:
-        raise RuntimeError(
-            f"pdist only supports 2D tensors, got: {input._array.ndim}D"
-        )
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input._array.ndim}D")
     if not is_floating(input):
         raise RuntimeError("pdist only supports floating-point dtypes")
     if p < 0:

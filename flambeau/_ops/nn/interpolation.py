@@ -131,8 +131,7 @@ def _check_sizes(input: Tensor, output: Sequence[int]) -> None:
         )
     if shape[1] == 0:
         raise RuntimeError(
-            "Non-empty data tensor expected but got a tensor with sizes "
-            f"{list(shape)}"
+            f"Non-empty data tensor expected but got a tensor with sizes {list(shape)}"
         )
 
 

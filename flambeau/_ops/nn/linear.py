@@ -72,8 +72,13 @@ def _dtype_error(name: str, a: Tensor, b: Tensor) -> RuntimeError:
 
 
 def _c_name(t: Tensor) -> str:
-    return {"float32": "float", "float64": "double", "float16": "c10::Half",
-            "bfloat16": "c10::BFloat16", "int64": "long"}.get(  # fmt: skip
+    return {
+        "float32": "float",
+        "float64": "double",
+        "float16": "c10::Half",
+        "bfloat16": "c10::BFloat16",
+        "int64": "long",
+    }.get(  # fmt: skip
         dtype_of(t).name, dtype_of(t).name
     )
 
@@ -82,8 +87,7 @@ def _linear_error(input: Tensor, weight: Tensor) -> RuntimeError:
     a, w = input._array, weight._array
     if a.ndim == 0 or w.ndim == 0:
         return RuntimeError(
-            "both arguments to linear need to be at least 1D, but they are "
-            f"{a.ndim}D and {w.ndim}D"
+            f"both arguments to linear need to be at least 1D, but they are {a.ndim}D and {w.ndim}D"
         )
     if w.ndim > 2:
         return RuntimeError(
@@ -101,9 +105,7 @@ def _linear_error(input: Tensor, weight: Tensor) -> RuntimeError:
 
 
 @op(namespace="nn.functional", label="BilinearBackward0")
-def bilinear(
-    input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """sum over i, j of input1[..., i] * weight[o, i, j] * input2[..., j], plus bias[o].
 
     Raises:
@@ -111,9 +113,7 @@ def bilinear(
     """
     a, b, w = input1._array, input2._array, weight._array
     if a.ndim != b.ndim:
-        raise RuntimeError(
-            f"bilinear(): input dimensions do not match: got {a.ndim} and {b.ndim}"
-        )
+        raise RuntimeError(f"bilinear(): input dimensions do not match: got {a.ndim} and {b.ndim}")
     if a.shape[:-1] != b.shape[:-1]:
         raise RuntimeError(
             f"bilinear(): input batch dimensions do not match: got {list(a.shape[:-1])} and "

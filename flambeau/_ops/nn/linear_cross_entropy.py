@@ -35,9 +35,7 @@ def _checked_shape(input: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[
             f"(N, {given[-1]}), got input shape {given}"
         )
     if bias is not None and bias._array.shape != wanted[:-1]:
-        raise RuntimeError(
-            f"expected linear_bias shape {wanted[:-1]}, got {bias._array.shape}"
-        )
+        raise RuntimeError(f"expected linear_bias shape {wanted[:-1]}, got {bias._array.shape}")
     return wanted[:-1]
 
 

@@ -303,9 +303,7 @@ def group_norm(
             f"Expected at least 2 dimensions for input tensor but received {len(shape)}"
         )
     if num_groups <= 0:
-        raise RuntimeError(
-            f"Expected num groups to be greater than 0, got {num_groups}"
-        )
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
     per_group = [shape[0] * shape[1] // num_groups, num_groups, *shape[2:]]
     if prod(per_group) == per_group[1] and per_group[0] == 1:
         raise ValueError(

@@ -235,8 +235,10 @@ def _averaged(
     kernel, steps, border, _, places = _geometry(
         name, input, rank, kernel_size, stride, padding, 1, ceil_mode
     )
-    if input._array.dtype.kind in "buc" or input._array.dtype.kind == "i" and (
-        input._array.dtype.itemsize < 8
+    if (
+        input._array.dtype.kind in "buc"
+        or input._array.dtype.kind == "i"
+        and (input._array.dtype.itemsize < 8)
     ):
         raise no_kernel(name, input)
     return _average(input, kernel, steps, border, places, count_include_pad, divisor_override)
@@ -321,9 +323,7 @@ def _unpooled_size(
     rank = len(kernel)
     default = tuple(
         (n - 1) * s + k - 2 * p
-        for n, s, k, p in zip(
-            input._array.shape[-rank:], stride, kernel, padding, strict=True
-        )
+        for n, s, k, p in zip(input._array.shape[-rank:], stride, kernel, padding, strict=True)
     )
     if output_size is None:
         return default

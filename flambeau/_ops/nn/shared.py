@@ -118,8 +118,7 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     else:
         found = "sum" if size_average is False else "mean"
     warn_user(
-        "size_average and reduce args will be deprecated, please use "
-        f"reduction='{found}' instead.",
+        f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.",
     )
     return found
 

@@ -149,9 +149,7 @@ def _linear_corners(place: Tensor) -> list[tuple[Tensor, Any]]:
     return [(low, 1 - share), (low + 1, share)]
 
 
-def _cubic_corners(
-    place: Tensor, size: int, padding: str, align: bool
-) -> list[tuple[Tensor, Any]]:
+def _cubic_corners(place: Tensor, size: int, padding: str, align: bool) -> list[tuple[Tensor, Any]]:
     low = P.floor(place.detach())
     weights = cubic_weights(place - low)
     return [
@@ -203,9 +201,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     """
     size = tuple(int(n) for n in size)
     if not is_floating(theta):
-        raise ValueError(
-            f"Expected theta to have floating point type, but got {dtype_of(theta)}"
-        )
+        raise ValueError(f"Expected theta to have floating point type, but got {dtype_of(theta)}")
     shape = theta._array.shape
     if len(size) not in (4, 5):
         raise NotImplementedError(
@@ -314,8 +310,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         )
     if groups <= 0:
         raise RuntimeError(
-            "Number of groups to divide channels in must be positive. Value of "
-            f"groups:{groups}"
+            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
         )
     if shape[1] % groups:
         raise RuntimeError(

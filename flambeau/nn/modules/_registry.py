@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flambeau._engine.autograd.tensor import Tensor
+from flambeau._engine.base import state
 from flambeau.nn.modules import _global_hooks as global_hooks
 from flambeau.nn.modules.utils import typename
 from flambeau.nn.parameter import Buffer, Parameter
@@ -69,6 +70,7 @@ class Registry:
                 "(torch Tensor or None required)"
             )
         tensor = _announced(global_hooks.buffer_registration, self, name, tensor)
+        self._about_to_change()
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -90,6 +92,7 @@ class Registry:
                 "compute the value in the forward() method."
             )
         param = _announced(global_hooks.parameter_registration, self, name, param)
+        self._about_to_change()
         self._parameters[name] = param
 
     def add_module(self, name: str, module: Any) -> None:
@@ -97,6 +100,7 @@ class Registry:
         if module is not None and not isinstance(module, Registry):
             raise TypeError(f"{typename(module)} is not a Module subclass")
         _checked_name(self, "module", "_modules", name)
+        self._about_to_change()
         self._modules[name] = _announced(global_hooks.module_registration, self, name, module)
 
     def register_module(self, name: str, module: Any) -> None:
@@ -118,10 +122,15 @@ class Registry:
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        self._about_to_change()
         if isinstance(value, Tensor | Registry) or self._holds(name):
             self._assign(name, value)
         else:
             object.__setattr__(self, name, value)
+
+    def _about_to_change(self) -> None:
+        if "_plan" in self.__dict__:  # a guard of the compiler's remembers this module
+            state.module_changed()
 
     def _holds(self, name: str) -> bool:
         members = self.__dict__
@@ -189,6 +198,7 @@ class Registry:
             self.register_buffer(name, value, persistent)
 
     def __delattr__(self, name: str) -> None:
+        self._about_to_change()
         for table in _MEMBER_TABLES:
             if name in self.__dict__[table]:
                 del self.__dict__[table][name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from flambeau._engine.base import state
 from flambeau.nn.modules._calls import Hooks, call_with_hooks
 from flambeau.nn.modules._checkpointing import Checkpointing
 from flambeau.nn.modules._global_hooks import (
@@ -61,6 +62,11 @@ class Module(Registry, Traversal, Transfer, Checkpointing, Hooks):
     # Classes with several bases set it to have the next class's __init__ called too.
     call_super_init: bool = False
     training: bool
+    _is_builtin = False  # whether the class is flambeau's own: no code of the user's runs in it
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._is_builtin = cls.__module__.startswith("flambeau.nn.modules.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and kwargs:
@@ -96,6 +102,8 @@ class Module(Registry, Traversal, Transfer, Checkpointing, Hooks):
             or _global_backward_pre_hooks
         ):
             return call_with_hooks(self, args, kwargs)
+        if state.tracer is not None and self._is_builtin:
+            return state.tracer.call_module(self, args, kwargs)
         return self.forward(*args, **kwargs)
 
     __call__ = _call_impl

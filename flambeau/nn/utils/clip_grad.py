@@ -109,9 +109,7 @@ def clip_grad_norm_(
         )
     listed = _listed(parameters)
     if not listed:
-        warn_user(
-            "`parameters` is an empty generator, no gradient clipping will occur."
-        )
+        warn_user("`parameters` is an empty generator, no gradient clipping will occur.")
     grads = [p.grad for p in listed if p.grad is not None]
     total = get_total_norm(grads, norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(listed, max_norm, total, foreach)

@@ -28,9 +28,9 @@ print(loss.item())
 # what each level says first
 SIGNS = [
     "flambeau: recorded a segment of",
-    "flambeau:   0: nn.functional.linear(*$0, *$1, *$2) -> %0: float32[16, 40]",
-    "flambeau: graph of nn.functional.linear..",
-    "flambeau: kernels of nn.functional.linear..",
+    "flambeau:   0: Linear(*$2) -> %0: float32[16, 40]",
+    "flambeau: graph of Linear..",
+    "flambeau: kernels of Linear..",
     "flambeau: define",
     " us  gemm 16x40 over 30",
 ]

@@ -161,7 +161,8 @@ NORMALIZATIONS = [
     _call("group_norm", IMAGE, 2, A((4,)), A((4,), seed=3)),
     _call("rms_norm", X, (4,), A((4,)), 1e-3),
     _call("local_response_norm", IMAGE, 3, 0.1, 0.75, 2.0),
-    _call("normalize", X, p=3.0), _call("normalize", A((3, 4), complex=True), dim=0),
+    _call("normalize", X, p=3.0),
+    _call("normalize", A((3, 4), complex=True), dim=0),
 ]
 
 OTHERS = [

@@ -11,9 +11,7 @@ import pytest
 import flambeau
 from tests.nn.functional.cases import CASES, Case, record
 
-GOLDEN = json.loads(
-    (Path(__file__).parents[2] / "golden" / "nn_functional.json").read_text()
-)
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "nn_functional.json").read_text())
 
 
 @pytest.mark.filterwarnings("ignore")
