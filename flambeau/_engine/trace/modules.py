@@ -207,7 +207,7 @@ class ModuleGuard:
 
     def fits(self, run: Any, module: Any) -> bool:
         """Whether a module stands for the recorded one; binds its tensors."""
-        plan = module.__dict__["_plan"]  # up to date: its call has just seen to that
+        plan: ModulePlan = module.__dict__["_plan"]  # up to date: its call has just seen to that
         if plan is self._last() and self._epoch == state.epoch and plan.intact():
             run.inputs += plan.tensors
         else:
