@@ -28,19 +28,25 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+@functools.cache
+def imports(path: Path) -> tuple[tuple[int, str], ...]:
     """(line, absolute dotted name) of every import that runs, function-level ones included.
 
     Imports under `if TYPE_CHECKING:` never run: they serve annotations only and do not count.
     """
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    nodes = list(ast.walk(tree(path)))
     hidden = {
         id(inner)
-        for node in ast.walk(tree(path))
+        for node in nodes
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for statement in node.body
         for inner in ast.walk(statement)
     }
-    for node in ast.walk(tree(path)):
+    for node in nodes:
         if id(node) in hidden:
             continue
         if isinstance(node, ast.Import):

@@ -270,15 +270,11 @@ def last_batches(torch: Any, read: Read) -> Any:
 
 @footgun(20)
 def long_loop(torch: Any, read: Read) -> Any:
-    results = []
-    for _ in range(2):
-        x = torch.ones(2, requires_grad=True)
-        y = x
-        for i in range(5000):
-            y = y * 0.9999 + 0.0001 * (i % 3)
-        y.sum().backward()
-        results += [read(y), read(x.grad)]
-    return results
+    y = x = torch.ones(2, requires_grad=True)
+    for i in range(5000):
+        y = y * 0.9999 + 0.0001 * (i % 3)
+    y.sum().backward()
+    return [read(y), read(x.grad)]
 
 
 @footgun(21)

@@ -70,10 +70,10 @@ with mode(sys.argv[1]):
     train(8)  # what the compiler itself takes comes before
     before = peak()
     for _ in range(5):
-        train(2048)  # and what recordings hold
+        train(512)  # and what recordings hold
     with open("/proc/self/clear_refs", "w") as marks:
         marks.write("5")  # the peak is counted anew
-    train(2048)
+    train(512)
 print(peak() - before)
 """
 
@@ -89,5 +89,5 @@ def test_checkpointing_saves_memory(jit):
             env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"},  # freed memory goes back
         )  # fmt: skip
         peaks[name] = float(done.stdout)
-    # 54 activations of 2 MB without; 6 with, and those of one block
+    # 54 activations of 0.5 MB without; 6 with, and those of one block
     assert peaks["checkpoint"] < 0.7 * peaks["plain"], peaks
