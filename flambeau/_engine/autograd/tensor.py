@@ -65,6 +65,55 @@ class Storage:
         return high - low
 
 
+class WriteCount:
+    """How often a program has run that writes to some storages; `closed` when it stays so."""
+
+    __slots__ = ("closed", "runs")
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.closed = False
+
+
+class CountedStorage(Storage):
+    """A storage that programs write to: for all storages of a program, a run is counted once.
+
+    Attributes:
+        other: writes that no program counts.
+        counts: each with the number of writes that a run stands for.
+    """
+
+    other: int = 0
+    counts: tuple[tuple[WriteCount, int], ...] = ()
+
+    @property
+    def version(self) -> int:  # type: ignore[override]
+        """How many in-place writes the memory has seen."""
+        return self.other + sum(count.runs * writes for count, writes in self.counts)
+
+    @version.setter
+    def version(self, value: int) -> None:
+        self.other += value - self.version
+
+    def is_counted_by(self, count: WriteCount) -> bool:
+        """Whether a count is one of `counts`."""
+        return any(each is count for each, _ in self.counts)
+
+    def count_by(self, count: WriteCount, writes: int) -> None:
+        """From now on each run that `count` counts is so many writes."""
+        self.other += sum(each.runs * n for each, n in self.counts if each.closed)
+        self.counts = (*(pair for pair in self.counts if not pair[0].closed), (count, writes))
+
+
+def counted(storage: Storage) -> CountedStorage:
+    """The storage itself, from now on one whose writes programs may count."""
+    if not isinstance(storage, CountedStorage):
+        before = storage.__dict__.pop("version", 0)
+        storage.__class__ = CountedStorage
+        storage.other = before  # type: ignore[attr-defined]
+    return storage  # type: ignore[return-value]
+
+
 class Tensor:
     """An n-dimensional array that can remember how it was computed."""
 

@@ -6,10 +6,8 @@ from typing import Any
 
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
-from .memory import root_of
 from .pending import is_masked, settled
 from .recording import Recording
-from .run import Run
 
 SHORT, LITTLE = 6, 50_000  # primitives, and elements, of segments that stay eager
 
@@ -74,31 +72,6 @@ def small(recording: Recording) -> bool:
         return False
     given = (t.__dict__["_array"] for t in recording.inputs)
     return sum(array.size for array in (*given, *recording.arrays)) < LITTLE
-
-
-def apart(run: Run, ending: Any) -> bool:
-    """Whether the inputs that are written lie in memory of their own.
-
-    Inputs that were recognised by identity were looked at when they were seen first.
-    """
-    fresh: Any = run.fresh
-    if not ending.written or not fresh and ending.roots_at == run.tracer.admissions:
-        return True
-    inputs = run.inputs
-    if ending.roots_at != run.tracer.admissions:
-        roots = {id(root_of(inputs[number].__dict__["_array"])) for number in ending.written}
-        if len(roots) != len(ending.written):
-            return False
-        ending.roots, ending.roots_at = frozenset(roots), run.tracer.admissions
-        fresh = range(len(inputs))
-    return all(
-        number in ending.written or _root_id(inputs[number].__dict__["_array"]) not in ending.roots
-        for number in fresh
-    )
-
-
-def _root_id(array: Any) -> int:
-    return id(array) if array.base is None else id(root_of(array))
 
 
 def insert(recording: Recording) -> None:

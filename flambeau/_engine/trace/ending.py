@@ -8,14 +8,17 @@ first replay, and not while recording: there the tape holds them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from sys import getrefcount
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd.tensor import Storage, Tensor, new
+from ..autograd.tensor import Storage, Tensor, WriteCount, counted, new
 from ..eager.views import strided
 from ..graph.ir import Graph, Node, Number, Output, Value
-from .memory import element_strides
+from .finish import finish_of
+from .memory import Unrecordable, element_strides, root_of, same_place, storage_in_frame
+from .pending import is_masked
 from .recorder import Recorder
 
 MOST_RECOMPILATIONS = 4
@@ -70,12 +73,14 @@ class Ending:
         self.kept: list[tuple[int, int]] = []  # (node, output): what later parts need
         self.input_numbers: list[int] = []
         self.place_of_input: dict[int, int] = {}
-        self.arrays_at = self.roots_at = -1  # the tracer's admissions when these were right
-        self.arrays: list[Any] | None = None
         # inputs that may be other tensors each time (a batch): not held from one run to the next
         self.passing: frozenset[int] = frozenset()
-        self.passing_updates: tuple[tuple[int, int], ...] = ()  # of `updates`: (number, writes)
-        self.frames: list[tuple[dict[str, Any], int]] | None = None
+        # of the other inputs, see `look`, when the tracer's admissions were `seen_at`:
+        self.seen_at = -1
+        self.arrays: list[Any] = []  # None where a passing one goes
+        self.roots: frozenset[int] = frozenset()  # what owns their memory
+        self.written_roots: frozenset[int] = frozenset()  # of those in `updates`
+        self.writes = WriteCount()  # of their storages
         self.vector: Callable[[list[float]], Any] | None = None
         self.numbers = 0
         self.program: Any = None
@@ -88,10 +93,10 @@ class Ending:
         self.views: dict[int, tuple[Any, tuple, str]] = {}
         self.candidates: tuple[int, ...] = ()  # the slots of `places` that are not late
         self.late: dict[int, int] = {}  # slot -> output that stays in the program until wanted
-        self.alive: list[int] | None = None  # who was held at the last run, if all went well
         self.owed: Sequence[Tensor] = ()  # those results of the last run
         self.written: frozenset[int] = frozenset()  # numbers of the inputs in `updates`
-        self.roots: frozenset[int] = frozenset()  # what owned their memory at the last long look
+        # what computes a run's end, or says that it cannot (see `finish`), once there is a program
+        self.finish: Callable[[Any], bool] | None = None
         self.broken = False
         found = {id(g): g for node in nodes if (g := node.params.get("generator")) is not None}
         self.generators = list(found.values())
@@ -102,6 +107,7 @@ class Ending:
         """A later part needs this value."""
         if (node, output) not in self.kept:
             self.kept.append((node, output))
+            self.finish = None  # the program does not give it
 
     def ready_for(self, alive: list[int]) -> bool:
         """Whether the program gives all that is wanted now."""
@@ -110,6 +116,19 @@ class Ending:
             and self.given.issuperset(alive)
             and len(self.kept) == len(self.kept_at)
         )
+
+    def can_settle(self, run: Any, alive: list[int]) -> bool:
+        """Whether a program can give all that is held: values, and no history but a used one."""
+        if self.unplaced and held_elsewhere(run.slots, self.unplaced):
+            return False
+        return all(self.settles(run, slot) for slot in alive)
+
+    def settles(self, run: Any, slot: int) -> bool:
+        """Whether a result may be handed out: nobody differentiates through it later."""
+        if not self.final or self.tapes[slot].state not in ("open", "unknown"):
+            return True
+        meta = run.slots[slot].__dict__.get("_meta")
+        return meta is None or not meta.requires_grad or meta.leaf
 
     # --- compiling ----------------------------------------------------------------------------
 
@@ -140,54 +159,60 @@ class Ending:
         self.compiled = frozenset(wanted)
         self.given = self.compiled | self.late.keys()
         self.output_memories = memories
+        self.finish = None
         self.compilations += 1
 
     # --- running ------------------------------------------------------------------------------
 
-    def run(self, run: Any) -> list[np.ndarray] | None:
-        """Compute; None where a guard on numbers fails. `self.program` is there by now."""
-        vector: Any = ()
-        if self.vector is not None:
-            vector = self.vector(run.numbers)
-            if vector is None:
-                return None
-        arrays = self._arrays(run)
-        for (part, node, output), _ in self.carried:
-            arrays.append(run.outputs[part][run.parts[part].kept_at[node, output]])
-        self.runs += 1
-        return self.program.run(arrays, vector)
+    def finish_again(self, run: Any) -> bool:
+        """`finish`, written anew where it has to be."""
+        if self.finish is None:
+            self.finish = finish_of(self, run)
+        return self.finish(run)
 
-    def _arrays(self, run: Any) -> list[np.ndarray]:
-        """The inputs' arrays; of those recognised by identity they are what they were."""
-        inputs, places = run.inputs, self.place_of_input
-        if self.arrays is None or self.arrays_at != run.tracer.admissions:
-            self.arrays_at = run.tracer.admissions
-            arrays = [inputs[number].__dict__["_array"] for number in self.input_numbers]
-            self.arrays = [
-                None if number in self.passing else array
-                for number, array in zip(self.input_numbers, arrays, strict=True)
-            ]
-            self.frames = [
-                (framed_storage(inputs[number]), writes)
-                for number, _, writes in self.updates
-                if number not in self.passing
-            ]
-            return arrays
-        arrays = self.arrays.copy()
-        for number in run.fresh:
-            place = places.get(number)
-            if place is not None:
-                arrays[place] = inputs[number].__dict__["_array"]
-                if number not in self.passing:
-                    self.arrays[place] = arrays[place]
-        return arrays
+    def look(self, run: Any) -> bool:
+        """The long look at a run's inputs: remember them, unless writes would meet others."""
+        self.seen_at = -1
+        inputs, passing = run.inputs, self.passing
+        roots = [id(root_of(t.__dict__["_array"])) for t in inputs]
+        written = {roots[number] for number in self.written}
+        others = (root for number, root in enumerate(roots) if number not in self.written)
+        if len(written) != len(self.written) or not written.isdisjoint(others):
+            return False
+        self.roots = frozenset(r for number, r in enumerate(roots) if number not in passing)
+        self.written_roots = frozenset(roots[number] for number in self.written - passing)
+        self.arrays = [
+            None if number in passing else inputs[number].__dict__["_array"]
+            for number in self.input_numbers
+        ]
+        self._count_writes(inputs)
+        self.seen_at = run.tracer.admissions
+        return True
+
+    def _count_writes(self, inputs: list[Tensor]) -> None:
+        """Let `writes` count for the storages of these inputs, and for no others any more."""
+        updates = [
+            (counted(storage_in_frame(inputs[number])), writes)
+            for number, _, writes in self.updates
+            if number not in self.passing
+        ]
+        if not all(storage.is_counted_by(self.writes) for storage, _ in updates):
+            self.writes.closed = True
+            self.writes = WriteCount()
+            for storage, writes in updates:
+                storage.count_by(self.writes, writes)
+
+    def hand_over(self) -> None:
+        """Before the program runs again: whoever holds late results of the last run gets them."""
+        for t in self.owed:
+            if getrefcount(t) > 3 and is_masked(t):
+                run = t.__dict__["_run"]
+                if run.closed is self:
+                    run.deliver(t)
+        self.owed = ()
 
     def settle(self, run: Any, outputs: list[np.ndarray]) -> None:
-        """Hand the arrays to the tensors that are alive, and count the writes."""
-        for frame, writes in self.frames or ():
-            frame["_storage"].version += writes
-        for number, writes in self.passing_updates:
-            storage_in_frame(run.inputs[number]).version += writes
+        """Note the arrays of this part's memories, for `array_for`."""
         for memory, array in zip(self.output_memories, outputs, strict=False):
             entry = run.settled.get(memory)
             if entry is None:
@@ -212,11 +237,12 @@ class Ending:
             laid_out = _laid_out(base, place.strides)
             base = entry[0] = laid_out
         array = base if place.view is None else _view(base, place.view)
-        if storage is None and (place.view is not None or place.memory in run.shared):
+        writes = self.generations.get(place.memory, 0)
+        if storage is None and (place.view is not None or writes or place.memory in run.shared):
             storage = entry[1] = new(Storage)
             storage.array = base
-            if self.generations.get(place.memory):
-                storage.version = self.generations[place.memory]
+            if writes:
+                storage.version = writes
             if place.memory in run.shared:
                 self._share(run, place.memory, storage)
         run.shared.add(place.memory)
@@ -231,19 +257,9 @@ class Ending:
                     frame.setdefault("_storage", storage)
 
 
-def framed_storage(t: Tensor) -> dict[str, Any]:
-    """A tensor's attributes, with its storage made (and not held: see `aliased`)."""
-    storage_in_frame(t)
-    return t.__dict__
-
-
-def storage_in_frame(t: Tensor) -> Storage:
-    frame = t.__dict__
-    storage = frame.get("_storage")
-    if storage is None:
-        storage = frame["_storage"] = new(Storage)
-        storage.array = frame["_array"]
-    return storage
+def held_elsewhere(slots: Sequence[Tensor], candidates: Sequence[int]) -> list[int]:
+    """Which results others than the run hold."""
+    return [slot for slot in candidates if getrefcount(slots[slot]) > 2]
 
 
 def _view(base: np.ndarray, view: tuple[tuple[int, ...], tuple[int, ...], int]) -> np.ndarray:
@@ -270,16 +286,14 @@ def place_of(recorder: Recorder, array: np.ndarray, number_of: dict[int, int]) -
     owner = memory.owner
     if memory.split and memory.source is not None:
         return None
-    if array is owner or (
-        array.shape == owner.shape and array.strides == owner.strides
-        and array.dtype == owner.dtype and array.ctypes.data == owner.ctypes.data
-    ):  # fmt: skip
+    if same_place(array, owner):
         strides = None if owner.flags.c_contiguous else element_strides(owner)
         return Place(number, memory.source, None, None if memory.source is not None else strides)
-    if array.dtype != owner.dtype or not owner.flags.c_contiguous:
+    try:
+        _, view = recorder.memories.step_from_owner(memory, array)
+    except Unrecordable:
         return None
-    offset = (array.ctypes.data - owner.ctypes.data) // owner.itemsize
-    return Place(number, memory.source, (array.shape, element_strides(array), offset))
+    return Place(number, memory.source, (view["shape"], view["strides"], view["offset"]))
 
 
 def renumbered(nodes: list[Node], source: list[str]) -> tuple[list[Node], list[str]]:

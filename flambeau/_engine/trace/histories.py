@@ -1,10 +1,24 @@
-"""Which histories a backward could still start from."""
+"""Which histories a backward could still start from, and what stands for one that it cannot."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..autograd.node import Node as TapeNode, PrimitiveNode
+from ..autograd.node import Node as TapeNode, PrimitiveNode, freed_error
+from ..autograd.tensor import Tensor
+
+
+class FreedNode(TapeNode):
+    """The history of a result whose graph has been used up by a replayed backward."""
+
+    released = True
+    sequence = 0
+
+    def __init__(self, label: str):
+        self.label = label
+
+    def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+        raise freed_error()
 
 
 def used_up(nodes: Iterable[TapeNode]) -> set[TapeNode]:

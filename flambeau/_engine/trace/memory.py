@@ -75,6 +75,16 @@ def element_strides(array: np.ndarray) -> tuple[int, ...]:
     return tuple(step // array.itemsize for step in array.strides)
 
 
+def storage_in_frame(t: Tensor) -> Storage:
+    """A tensor's storage, made on first need; a pending tensor is not asked for it."""
+    frame = t.__dict__
+    storage = frame.get("_storage")
+    if storage is None:
+        storage = frame["_storage"] = new(Storage)
+        storage.array = frame["_array"]
+    return storage
+
+
 def aliased(t: Tensor) -> bool:
     """Whether other tensors see a tensor's memory: it may not be written late then."""
     storage = t.__dict__.get("_storage")
@@ -161,7 +171,7 @@ class Memories:
         memory = self.find(array)
         if memory is None:
             raise Unrecordable("an array of unknown origin, made outside primitives")
-        if _same_place(array, memory.owner):
+        if same_place(array, memory.owner):
             value = memory.value
         else:
             name, params = self.step_from_owner(memory, array)
@@ -191,7 +201,7 @@ class Memories:
         if memory.split:
             raise Unrecordable("a write to memory that several inputs share")
         owner = memory.owner
-        if _same_place(array, owner):
+        if same_place(array, owner):
             memory.value = value
         elif array.size == owner.size and array.flags.c_contiguous and owner.flags.c_contiguous:
             memory.value = self.emit("view", (value,), {"shape": owner.shape})
@@ -204,7 +214,8 @@ class Memories:
         return memory
 
 
-def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
+def same_place(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are the same elements in the same order."""
     return a is b or (
         a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
         and address(a) == address(b)

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..autograd.node import Node, freed_error
 from ..autograd.tensor import Tensor
 from ..autograd.views import ViewInfo
-from .ending import storage_in_frame
-from .memory import aliased, root_of
+from .histories import FreedNode
+from .memory import aliased, root_of, storage_in_frame
 from .modules import as_it_was
 from .pattern import Result, Sequence, rebuild
 from .pending import Meta, is_masked, mask, meta_of, set_class, unmask
 from .segment import READ, TraceNode
 from .views import base_of
-
-
-class FreedNode(Node):
-    """The history of a result whose graph has been used up by a replayed backward."""
-
-    released = True
-    sequence = 0
-
-    def __init__(self, label: str):
-        self.label = label
-
-    def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
-        raise freed_error()
 
 
 class Run:
@@ -271,9 +256,3 @@ def _free(t: Tensor, meta: Meta, tape: Any) -> None:
         t._requires_grad, t._plain = True, False
         if not meta.leaf:
             t._grad_fn = FreedNode(tape.label)
-
-
-def held_elsewhere(slots: list[Tensor], candidates: tuple[int, ...]) -> list[int]:
-    """Which results others than the run hold."""
-    count = sys.getrefcount
-    return [slot for slot in candidates if count(slots[slot]) > 2]

@@ -11,22 +11,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from sys import getrefcount
 from typing import Any
 
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from ..base import state
-from ..graph.ir import ProgramFault
 from . import log
 from .blame import why_not
-from .deciding import apart, beginning, insert, name_of, read_all, reads, ready, small
+from .deciding import beginning, insert, name_of, read_all, reads, ready, small
+from .ending import held_elsewhere
 from .memory import Unrecordable
 from .modes import Modes
 from .pending import is_masked, unmask
 from .play import MISS
 from .recording import Recording, read_node
-from .run import Run, held_elsewhere
+from .run import Run
 from .segment import MOST_CHILDREN, PATIENCE, READ, STEP, TraceNode, root_node
 
 LONGEST = 4000  # events of a segment
@@ -260,37 +259,16 @@ class Tracer:
     def compute(self, run: Run, node: TraceNode) -> bool:
         """Run the part that ends at `node`; False where it must be left by the side exit."""
         ending = node.ending
-        slots = run.slots
-        alive = [slot for slot in ending.candidates if getrefcount(slots[slot]) > 2]
-        if alive != ending.alive or ending.unplaced:
-            ending.alive = None
-            if ending.broken or not self._can_settle(run, ending, alive):
-                return False
-        if not apart(run, ending):
+        if ending.finish is not None and ending.finish(run):
+            return True
+        # something is other than it was the last time, or this is the first one
+        alive = held_elsewhere(run.slots, ending.candidates)
+        if ending.broken or not (ending.can_settle(run, alive) and ending.look(run)):
             return False
-        for t in ending.owed:  # before there is another program, or this one runs again
-            if getrefcount(t) > 3 and is_masked(t) and t.__dict__["_run"].closed is ending:
-                t.__dict__["_run"].deliver(t)
-        ending.owed = ()
-        if ending.alive is None or len(ending.kept) != len(ending.kept_at):
-            if not ending.ready_for(alive) and not self._compile(ending, alive):
-                return False
-            ending.alive = alive
-        self.busy = True
-        try:
-            if not ending.final:
-                run.generators += tuple((g, g.to_bytes()) for g in ending.generators)
-            outputs = ending.run(run)
-        except ProgramFault:
+        ending.hand_over()
+        if not ending.ready_for(alive) and not self._compile(ending, alive):
             return False
-        finally:
-            self.busy = False
-        if outputs is None:
-            return False
-        run.outputs += (outputs,)
-        run.settle_part(ending, outputs, alive)
-        run.parts += (ending,)
-        return True
+        return ending.finish_again(run)
 
     def _compile(self, ending: Any, alive: list[int]) -> bool:
         try:
@@ -301,19 +279,6 @@ class Tracer:
             if self.hub.strict:
                 raise
             return False
-        return True
-
-    def _can_settle(self, run: Run, ending: Any, alive: list[int]) -> bool:
-        """Whether a program can give all that is held: values, and no history but a used one."""
-        if ending.unplaced and held_elsewhere(run.slots, tuple(ending.unplaced)):
-            return False
-        if ending.final:
-            tapes = ending.tapes
-            for slot in alive:
-                if tapes[slot].state in ("open", "unknown"):
-                    meta = run.slots[slot].__dict__.get("_meta")
-                    if meta is not None and meta.requires_grad and not meta.leaf:
-                        return False
         return True
 
     def leave(self, run: Run, reason: str) -> None:
