@@ -8,13 +8,24 @@ asks more of its numbers than arithmetic and comparisons is called anew at each 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..autograd.tensor import wrap
 from .symbols import Numbers, Varying
 
-# (group, counters before) -> (numbers, counters after), or None where an option is another one
-Evaluate = Callable[[dict[str, Any], list[float]], tuple[float, ...] | None]
+
+class Expression(NamedTuple):
+    """Python expressions of a group `g` and of the counters before a step, `c0`, `c1` ...
+
+    Attributes:
+        checks: what must not hold of them; where one has no answer there is a KeyError.
+        texts: the numbers, and the counters afterwards.
+        evaluate: both in a function of `g`, `c0` ...: the numbers, or None where a check holds.
+    """
+
+    checks: tuple[str, ...]
+    texts: tuple[str, ...]
+    evaluate: Callable[..., list[float] | None]
 
 
 class _Counter:
@@ -35,8 +46,8 @@ class _Counter:
 def expression_of(
     rule: Any, group: dict[str, Any], state: dict[str, Any], counters: tuple[str, ...],
     names: tuple[str, ...], param: Any,
-) -> Evaluate | None:  # fmt: skip
-    """The numbers `names`, and the counters after them, as a function; None if there is none.
+) -> Expression | None:  # fmt: skip
+    """The numbers `names`, and the counters after them, as expressions; None if there are none.
 
     Its counters must be whole numbers: adding one to them is exact in float32 as it is here.
     """
@@ -51,9 +62,10 @@ def expression_of(
         value = state[name].__dict__["_array"].item()
         if not float(value).is_integer():
             return None
-        checks.append(f"c[{position}] > {1 << 23}")  # where float32 still counts by ones
-        scratch[name] = wrap(_Counter(Varying(numbers, value, f"c[{position}]")))  # type: ignore
+        checks.append(f"c{position} > {1 << 23}")  # where float32 still counts by ones
+        scratch[name] = wrap(_Counter(Varying(numbers, value, f"c{position}")))  # type: ignore
     try:
+        rule.tensors(options, param)  # which ones it asks for is to come out the same
         found = rule.numbers(options, scratch, param)
     except (TypeError, AttributeError, ValueError):
         return None
@@ -62,7 +74,8 @@ def expression_of(
     if not all(isinstance(x, (Varying, float)) for x in values):
         return None
     texts = [x.text if isinstance(x, Varying) else repr(x) for x in values]
-    return _compiled([*checks, *(f"not ({guard})" for guard in numbers.guards)], texts)
+    all_checks = dict.fromkeys([*checks, *(f"not ({guard})" for guard in numbers.guards)])
+    return _compiled(tuple(all_checks), tuple(texts), len(counters))
 
 
 _OTHER = object()
@@ -77,7 +90,7 @@ def _option(numbers: Numbers, checks: list[str], key: str, x: Any) -> Any:
         checks.append(f"{place} is not {x}")
         return x
     if type(x) in (tuple, list) and all(type(one) is float for one in x):
-        checks.append(f"len({place}) != {len(x)}")
+        checks.append(f"type({place}) is not {type(x).__name__} or len({place}) != {len(x)}")
         checks.extend(f"type({place}[{i}]) is not float" for i in range(len(x)))
         return type(x)(Varying(numbers, one, f"{place}[{i}]") for i, one in enumerate(x))
     # what schedules note in a group, and numbers that are none: only equal ones fit
@@ -87,12 +100,14 @@ def _option(numbers: Numbers, checks: list[str], key: str, x: Any) -> Any:
     return _OTHER
 
 
-def _compiled(checks: list[str], texts: list[str]) -> Evaluate:
-    lines = ["def evaluate(g, c):"]
-    lines += [f"    if {check}: return None" for check in dict.fromkeys(checks)]
-    lines += ["    return [" + ", ".join(texts) + "]"]
-    lines[1:] = ["    try:", *(f"    {line}" for line in lines[1:])]
-    lines += ["    except KeyError: return None"]
+def _compiled(checks: tuple[str, ...], texts: tuple[str, ...], counters: int) -> Expression:
+    lines = [
+        f"def evaluate(g{''.join(f', c{i}' for i in range(counters))}):",
+        "    try:",
+        *(f"        if {check}: return None" for check in checks),
+        "    except KeyError: return None",
+        f"    return [{', '.join(texts)}]",
+    ]
     scope: dict[str, Any] = {}
     exec("\n".join(lines), scope)  # of this module's own making
-    return scope["evaluate"]
+    return Expression(checks, texts, scope["evaluate"])

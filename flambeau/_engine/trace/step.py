@@ -10,9 +10,10 @@ from ..autograd.tensor import Tensor, wrap
 from ..base import state as switches
 from ..base.devices import CPU
 from .memory import Unrecordable
-from .options import Evaluate, expression_of
+from .options import Expression, expression_of
 from .pattern import InputSpec, Result, same
 from .pending import delivered
+from .short import Short
 from .symbols import SYMBOLS, Varying
 
 
@@ -34,11 +35,11 @@ class _NumberSet:
         members: (position in the group) of the parameters; the first stands for all.
         counters: names of the counters.
         varying: names of the numbers that are floats; `fixed`, the other ones and their values.
-        evaluate: the numbers as an expression, see `options`.
+        expression: the numbers as expressions, see `options`; None where the rule is asked.
     """
 
     __slots__ = (
-        "arrays", "counters", "epoch", "evaluate", "fixed", "group", "members", "varying",
+        "arrays", "counters", "epoch", "expression", "fixed", "group", "members", "varying",
     )  # fmt: skip
 
     def __init__(self, group: int, counters: tuple[str, ...]):
@@ -47,7 +48,7 @@ class _NumberSet:
         self.members: list[int] = []
         self.arrays: list[tuple[str, list[np.ndarray]]] = []  # the counters', at `epoch`
         self.epoch = -2
-        self.evaluate: Evaluate | None = None
+        self.expression: Expression | None = None
         self.varying: tuple[str, ...] = ()
         self.fixed: dict[str, Any] = {}
 
@@ -67,9 +68,8 @@ class StepPlan:
         self.groups: list[list[_Entry | None]] = []
         self.names: list[tuple[str, ...]] = []
         self.sets: list[_NumberSet] = []
-        self.epoch = -1  # when `before` (see `_same_as_before`) was true
-        self.before: list[tuple] = []
-        self.brought: list[Tensor] = []
+        self.epoch = -1  # when all tensors were admitted
+        self.short: Short | None = None  # for steps like the last one
 
     @property
     def key(self) -> tuple:
@@ -88,58 +88,12 @@ class StepPlan:
 
     def fits(self, run: Any, args: tuple) -> bool:
         """Whether a step is like this one; binds inputs and numbers."""
-        groups, states = args[1:]
-        if self._same_as_before(run, args):
-            run.inputs += self.brought
-        elif not self._all_fit(run, args):
+        if self.short is not None and self.short.fits(run, args):
+            return True
+        if not self._all_fit(run, args):
             return False
+        groups, states = args[1:]
         return all(self._numbers_fit(run, each, groups[each.group], states) for each in self.sets)
-
-    def _same_as_before(self, run: Any, args: tuple) -> bool:
-        """Whether the very tensors of the last step are there again: the short way."""
-        if self.epoch != switches.epoch or args[0] is not self.rule:
-            return False
-        groups, states = args[1:]
-        if len(groups) != len(self.before):
-            return False
-        inputs, slots = run.inputs, run.slots
-        for group, (members, names, seen) in zip(groups, self.before, strict=True):
-            params = group["params"]
-            if len(params) != members or group.get("differentiable") or group.get("capturable"):
-                return False
-            if names != self.rule.tensors(group, params[0]):
-                return False
-            for position, param, number, slot, state, tensors in seen:
-                if (
-                    params[position] is not param or inputs[number] is not param
-                    or param.__dict__.get("_grad") is not slots[slot]
-                    or states.get(param) is not state
-                ):  # fmt: skip
-                    return False
-                for name, t in tensors:
-                    if state.get(name) is not t:
-                        return False
-        return True
-
-    def _remember(self, run: Any, groups: Any, states: Any, first: int) -> None:
-        """Note the tensors of a step that fitted, for the short way of the next one."""
-        before = []
-        for group, entries, names in zip(groups, self.groups, self.names, strict=True):
-            params = group["params"]
-            seen = []
-            for position, (param, entry) in enumerate(zip(params, entries, strict=True)):
-                if (
-                    entry is None or type(entry.grad) is not Result
-                    or type(entry.param) is Result or entry.param.new
-                ):  # fmt: skip
-                    return
-                state = states.get(param) if entry.tensors else None
-                tensors = tuple((name, state[name]) for name, _ in entry.tensors) if state else ()
-                number, slot = entry.param.number, entry.grad.slot
-                seen.append((position, param, number, slot, states.get(param), tensors))
-            before.append((len(params), names, seen))
-        self.before, self.brought = before, run.inputs[first:]
-        self.epoch = switches.epoch
 
     def _all_fit(self, run: Any, args: tuple) -> bool:
         rule, groups, states = args
@@ -158,7 +112,11 @@ class StepPlan:
             for param, entry in zip(params, entries, strict=True):
                 if not self._entry_fits(run, param, entry, states):
                     return False
-        self._remember(run, groups, states, first)
+        self.epoch = switches.epoch
+        if self.short is None and Short.possible(self):
+            self.short = Short(self)
+        if self.short is not None:
+            self.short.remember(self, groups, states, run.inputs[first:])
         return True
 
     def _entry_fits(self, run: Any, param: Any, entry: _Entry | None, states: Any) -> bool:
@@ -201,8 +159,8 @@ class StepPlan:
                     if array.item() != value:
                         return False
                 before.append(value)
-        if numbers.evaluate is not None:
-            found = numbers.evaluate(group, before)
+        if numbers.expression is not None:
+            found = numbers.expression.evaluate(group, *before)
             if found is not None:
                 run.numbers += found
                 return True
@@ -324,7 +282,7 @@ def _numbers(
     made.fixed = {name: value for name, value in found.items() if type(value) is not float}
     if any(isinstance(value, Tensor) for value in made.fixed.values()):
         raise Unrecordable("an option that is a tensor")
-    made.evaluate = expression_of(rule, group, state, counters, made.varying, param)
+    made.expression = expression_of(rule, group, state, counters, made.varying, param)
     give = recording.give
     values: dict[str, Any] = dict(made.fixed)
     values.update({name: give(found[name]) for name in made.varying})

@@ -38,24 +38,25 @@ def _expression(optimizer, p):
 @pytest.mark.parametrize("name", CASES)
 def test_the_expression_gives_what_the_rule_gives(name):
     optimizer, p = _optimizer(name)
-    evaluate, names, counters = _expression(optimizer, p)
-    assert evaluate is not None
+    expression, names, counters = _expression(optimizer, p)
+    assert expression is not None
     group, state = optimizer.param_groups[0], optimizer.state[p]
     for rate in (0.5, 1e-4, 3e-3):
         group["lr"] = rate  # a schedule
         before = [state[n].item() for n in counters]
-        found = evaluate(group, before)
+        found = expression.evaluate(group, *before)
         asked = optimizer._rule.numbers(group, state, p)  # advances the counters
         assert found == [asked[n] for n in names] + [state[n].item() for n in counters]
 
 
 def test_other_options_are_refused():
     optimizer, p = _optimizer("adamw")
-    evaluate, _, _ = _expression(optimizer, p)
+    expression, _, _ = _expression(optimizer, p)
     for key, value in {
-        "lr": flambeau.tensor(0.1), "betas": (0.9,), "amsgrad": True, "eps": 1, "maximize": 1,
+        "lr": flambeau.tensor(0.1), "betas": (0.9,), "weight_decay": None,
+        "amsgrad": True, "eps": 1, "maximize": 1,
     }.items():  # fmt: skip
-        assert evaluate({**optimizer.param_groups[0], key: value}, [2.0]) is None
+        assert expression.evaluate({**optimizer.param_groups[0], key: value}, 2.0) is None
 
 
 def test_a_comparison_that_comes_out_otherwise_is_refused():
@@ -64,18 +65,26 @@ def test_a_comparison_that_comes_out_otherwise_is_refused():
     rule = optimizer._rule
 
     class Branching:
-        counters = staticmethod(rule.counters)
+        counters, tensors = staticmethod(rule.counters), staticmethod(rule.tensors)
 
         @staticmethod
         def numbers(group, state, param):
             return {"lr": group["lr"] * 2 if group["momentum"] > 0.5 else group["lr"]}
 
-    evaluate = expression_of(Branching, group, optimizer.state[p], (), ("lr",), p)
-    assert evaluate(group, []) == [0.2]
-    assert evaluate({**group, "momentum": 0.1}, []) is None
+    expression = expression_of(Branching, group, optimizer.state[p], (), ("lr",), p)
+    assert expression.evaluate(group) == [0.2]
+    assert expression.evaluate({**group, "momentum": 0.1}) is None
+
+
+def test_options_that_ask_for_other_state_are_refused():
+    optimizer, p = _optimizer("plain sgd")
+    expression, _, _ = _expression(optimizer, p)
+    group = optimizer.param_groups[0]
+    assert expression.evaluate(group) is not None
+    assert expression.evaluate({**group, "momentum": 0.1}) is None
 
 
 def test_counters_beyond_what_float32_counts_are_refused():
     optimizer, p = _optimizer("adam")
-    evaluate, _, _ = _expression(optimizer, p)
-    assert evaluate(optimizer.param_groups[0], [float(1 << 24)]) is None
+    expression, _, _ = _expression(optimizer, p)
+    assert expression.evaluate(optimizer.param_groups[0], float(1 << 24)) is None
