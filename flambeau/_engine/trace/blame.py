@@ -51,7 +51,7 @@ def _difference(node: Any, run: Any, pattern: Any, x: Any, where: str) -> str:
     if isinstance(pattern, (Result, Input)):
         return _tensor_difference(node, run, pattern, x, where)
     if isinstance(pattern, Varies):
-        return "" if type(x) is float else f"{where} is no float"
+        return "" if pattern.fits(x) else f"{where} is {_short(x)}, a case of its own"
     if isinstance(pattern, Constant):
         value = pattern.value
         fits = x is value or (type(x) is type(value) and same(x, value))

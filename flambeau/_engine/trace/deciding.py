@@ -6,6 +6,7 @@ from typing import Any
 
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
+from .floats import supersede
 from .pending import is_masked, settled
 from .recording import Recording
 
@@ -85,6 +86,7 @@ def insert(recording: Recording) -> None:
         if same is None:
             node.end_with(ending)
             node.join(parent)
+            supersede(parent, node)
             same = node
         elif ending is not None:
             if same.ending is None or same.ending.final != ending.final:

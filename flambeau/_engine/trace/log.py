@@ -167,7 +167,7 @@ def _text(pattern: Any) -> str:
     if isinstance(pattern, Input):
         return f"{'*' * pattern.new}${pattern.number}"
     if isinstance(pattern, Varies):
-        return "<float>"
+        return "<number>"
     if isinstance(pattern, Sequence):
         return f"({', '.join(map(_text, pattern.items))})"
     if isinstance(pattern, Mapping):

@@ -41,9 +41,10 @@ class Constant(NamedTuple):
 
 
 class Varies(NamedTuple):
-    """A float that may be another one at each run: given number `number`."""
+    """A number that may be another one at each run: given number `number`, if it fits."""
 
     number: int
+    fits: Callable[[Any], bool]
 
 
 class Sequence(NamedTuple):

@@ -56,7 +56,7 @@ class _Writer:
             self.lines.append(f"    x = {text}")
             self.bind(pattern.number)
         elif kind is Varies:
-            self.miss_if(f"type({text}) is not float")
+            self.miss_if(f"not {self.name(pattern.fits)}({text})")
             self.lines.append(f"    numbers.append({text})")
         elif kind is Constant:
             self._constant(pattern.value, text)

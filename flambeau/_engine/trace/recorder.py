@@ -18,6 +18,7 @@ from ..base import state
 from ..graph.ir import Node, Number, Value
 from ..prims import PRIMITIVES
 from ..prims.primitive import Aval, Primitive
+from .floats import Handed
 from .memory import Memories, Unrecordable
 from .symbols import Numbers, Symbol, Varying
 
@@ -37,6 +38,7 @@ class Recorder:
         self.inputs: list[Tensor] = []
         self.input_values: list[Value] = []
         self.numbers = Numbers()
+        self.handed = Handed()
         self.event = 0
         self.active = False
         self.thread = threading.get_ident()
@@ -68,10 +70,7 @@ class Recorder:
     def emit(self, name: str, operands: Sequence[Any], params: dict[str, Any]) -> Value:
         """Add a node with one result, its shape from the primitive's rule."""
         inputs = tuple(self._operand(x) for x in operands)
-        params = {
-            key: Number(self.numbers.position(x)) if isinstance(x, Varying) else x
-            for key, x in params.items()
-        }
+        params = self._params(params)
         aval = _shape_of(name, inputs, params)
         value = Value(aval.shape, aval.dtype)
         self.nodes.append(Node(name, inputs, params, (value,), self.event))
@@ -80,6 +79,12 @@ class Recorder:
     def symbol(self, array: np.ndarray) -> Symbol:
         """What an array holds now, for an optimizer's rule to compute with."""
         return Symbol(self.emit, self.memories.value(array))
+
+    def _params(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {
+            key: Number(self.numbers.position(x)) if isinstance(x, Varying) else x
+            for key, x in params.items()
+        }
 
     def _operand(self, x: Any) -> Any:
         if isinstance(x, Symbol):
@@ -111,9 +116,12 @@ class Recorder:
             and (name in _SHAPES_DEPEND_ON_VALUES)
         ):
             raise Unrecordable("the shape of the result depends on values")
+        if self.handed.known:
+            dtype = results[0]._array.dtype
+            operands, params = self.handed.recognised(name, operands, params, dtype)
         inputs = tuple(self._operand(x) for x in operands)
         values = tuple(Value(out._array.shape, out._array.dtype) for out in results)
-        self.nodes.append(Node(name, inputs, dict(params), values, self.event))
+        self.nodes.append(Node(name, inputs, self._params(params), values, self.event))
         for out, value in zip(results, values, strict=True):
             self.memories.add_result(out._array, value)
 

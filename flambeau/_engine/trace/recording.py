@@ -17,6 +17,7 @@ from ..base.callers import user_line
 from ..graph.ir import Value, values_of
 from . import recorder as recorders
 from .ending import Ending, Tape, place_of, renumbered
+from .floats import Floats
 from .histories import differentiable, used_up
 from .memory import Unrecordable
 from .modules import ModuleCall, plan_of, record_module
@@ -39,9 +40,9 @@ class Recording:
     """
 
     __slots__ = (
-        "arrays", "began", "endings", "events", "histories", "inputs", "key", "masked", "metas",
-        "number_of", "numbers", "recorder", "root", "slot_of", "slots", "start", "start_slot",
-        "tracer", "used", "views",
+        "arrays", "began", "endings", "events", "floats", "histories", "inputs", "key", "masked",
+        "metas", "number_of", "numbers", "recorder", "root", "slot_of", "slots", "start",
+        "start_slot", "tracer", "used", "views",
     )  # fmt: skip
 
     closed = None  # as a Run's that is not over
@@ -56,6 +57,7 @@ class Recording:
         self.numbers: list[float] = []
         self.masked: list[Tensor] = []
         self.recorder = Recorder()
+        self.floats = Floats(self.recorder.handed, root)
         self.slot_of: dict[int, int] = {}
         self.arrays: list[np.ndarray] = []  # of each slot
         self.metas: list[Meta] = []  # likewise, as they are now
@@ -119,10 +121,13 @@ class Recording:
         recorder.written.clear()
         recorder.accumulated.clear()
         before = len(recorder.nodes), len(self.inputs), len(self.numbers)
+        args, kwargs = self.floats.begin(descriptor, args, kwargs)
         if descriptor is STEP:
             node = self._describe_step(args)
         else:
             node = self._describe(descriptor, args, kwargs)
+            if node is not None:
+                args, kwargs = self.floats.vary(self, node, args, kwargs)
         could = recorder.failure is None
         result = self._execute(descriptor, args, kwargs)
         if could and recorder.failure is not None and isinstance(descriptor, ModuleCall):
@@ -134,6 +139,7 @@ class Recording:
             node.inputs_before, node.numbers_before = before[1:]
         if node is not None and recorder.failure is None and self.tracer.recording is self:
             try:
+                self.floats.settle(self, node)
                 self._conclude(node, result)
             except Unrecordable as reason:
                 recorder.fail(f"{descriptor.name}: {reason}")
@@ -222,6 +228,7 @@ class Recording:
         node.line = user_line()
         node.finish()
         self.events.append(node)
+        self.floats.follow(node)
 
     def _note_changes(self, node: TraceNode) -> None:
         """An in-place op may have given its operand a history, or another shape."""

@@ -129,6 +129,10 @@ class TraceNode:
             None if self.module is None else self.module.key,
         )  # fmt: skip
 
+    def modes(self) -> tuple[bool, bool, Any, Any]:
+        """Grad mode, inference mode and the others that it was called in."""
+        return self.grad, self.inference, self.special, self.casting
+
     def join(self, parent: TraceNode) -> None:
         """Become a child in the tree."""
         self.parent = parent

@@ -53,8 +53,16 @@ class Numbers:
             lines += [f"    if not ({guard}): return None" for guard in dict.fromkeys(self.guards)]
         lines += ["    return (" + "".join(f"{text}, " for text in source) + ")"]
         scope: dict[str, Any] = {}
-        exec("\n".join(lines), {}, scope)  # of this module's own making
+        exec("\n".join(lines), dict(FUNCTIONS), scope)  # of this module's own making
         return scope["vector"]
+
+
+def _float32_reciprocal(x: float) -> float:
+    return float(np.float32(1.0) / np.float32(x))
+
+
+# what expressions of numbers may call
+FUNCTIONS: dict[str, Callable[..., float]] = {"float32_reciprocal": _float32_reciprocal}
 
 
 class Varying:
@@ -69,6 +77,11 @@ class Varying:
 
     def _made(self, value: float, text: str) -> Varying:
         return Varying(self.numbers, value, text)
+
+    def derived(self, formula: str) -> Varying:
+        """What a Python expression of the number `{}` gives."""
+        value = eval(formula.format("x"), {**FUNCTIONS, "x": self.value})  # of a closed table
+        return self._made(value, f"({formula.format(self.text)})")
 
     def __neg__(self) -> Varying:
         return self._made(-self.value, f"(-{self.text})")
