@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import math
 from typing import Any
+
+import numpy as np
+
+from tests.programs import attempt
 
 from .common import STEPS, Read, batches, footgun, mlp, step
 
@@ -66,6 +71,70 @@ def varying_places(torch: Any, read: Read) -> Any:
             chosen = order[i : i + 6]
             results.append(read(step(torch, model, optimizer, x[chosen], y[chosen])))
             results.append(read(x[epoch * 4 + i // 6, i % 4] + x[-epoch, :].roll(i).sum(0)))
+    return results
+
+
+@footgun(3)
+def weights_on_schedules(torch: Any, read: Read) -> Any:
+    """Floats, whole numbers and NumPy's; 0, 1 and values that are not finite; an average's too."""
+    model = mlp(torch)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    average = [p.detach().clone() for p in model.parameters()]
+    results: list[Any] = []
+    special = [1.0, 0.0, -0.0, 1, 0, 2.5, float("inf"), float("nan"), -1e-40, 1e39]
+    for i, (x, y) in enumerate(batches(torch, 3 * STEPS)):
+        optimizer.zero_grad()
+        temperature = 0.5 + 1.5 * math.cos(0.1 * i) if i < 20 else special[i % 6 // 2]
+        logits = model(x + 0.1 / (1 + i)) / (temperature or 0.25)
+        loss = torch.nn.functional.cross_entropy(logits.clamp(-4 - i, 4 + 0.5 * i), y)
+        penalty = sum(p.square().sum() for p in model.parameters())
+        loss = torch.add(loss * np.float64(1 / (1 + i)), penalty, alpha=1e-3 * (i % 3))
+        loss.backward()
+        optimizer.step()
+        weight = special[i % len(special)] if i >= 12 else 1 / (1 + i)
+        with torch.no_grad():
+            results.append(read(loss * weight - weight))
+            for mean, p in zip(average, model.parameters()):
+                mean.lerp_(p, 1 / (1 + i)).mul_(1 - 0.01 * i).add_(p, alpha=0.01 * i)
+    return [results, average]
+
+
+@footgun(3)
+def a_weight_that_depends_on_results(torch: Any, read: Read) -> Any:
+    """Read in the middle of the step, and with an error in some steps."""
+    model = mlp(torch)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    balance, results = 1.0, []
+    for i, (x, y) in enumerate(batches(torch, 2 * STEPS)):
+        optimizer.zero_grad()
+        out = model(x)
+        fit = torch.nn.functional.cross_entropy(out, y)
+        size = out.square().mean() * balance
+        balance = 0.9 * balance + 0.1 * fit.item() / (1.0 + size.item())
+        loss = torch.lerp(fit, size * balance, 0.03 * i)
+        if i % 7 == 6:
+            attempt(lambda loss=loss, i=i: loss * i + torch.ones(2, 3) @ torch.ones(2))
+        (loss * (balance if i % 5 else i)).backward()
+        optimizer.step()
+        results += [balance, read(loss)]
+    return results
+
+
+@footgun(3)
+def two_numbers_in_turn(torch: Any, read: Read) -> Any:
+    """Labels of 1 and 0, and a probability that goes to 0 and to 1."""
+    model = mlp(torch)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    results: list[Any] = []
+    for i, (x, _) in enumerate(batches(torch, 2 * STEPS)):
+        for label in (1.0, 0.0):
+            optimizer.zero_grad()
+            out = torch.nn.functional.dropout(model(x), min(0.1 * (i // 2), 1.0))
+            wanted = torch.full_like(out, label)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(out, wanted)
+            loss.backward()
+            optimizer.step()
+            results.append(read(loss))
     return results
 
 

@@ -18,7 +18,7 @@ import flambeau
 from flambeau._engine.trace.hub import HUB
 from tests.modes import MODES, mode
 
-from .loops import BOOKKEEPING, KNOWN, LOOSE, Loop, difference, run, shorter
+from .loops import BOOKKEEPING, KNOWN, LOOSE, Loop, difference, run, shorter, varied
 from .tensors import tensors
 from .training import training
 
@@ -107,6 +107,8 @@ def main() -> int:
     failures = 0
     for seed in range(arguments.seed, arguments.seed + arguments.count):
         loop = make(seed)
+        if seed // len(KINDS) % 2:
+            loop = varied(loop, Random(seed))
         if arguments.print:
             print(loop.script())
             continue

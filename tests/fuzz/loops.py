@@ -14,6 +14,7 @@ import math
 import re
 import warnings
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,28 @@ class Loop:
     def script(self) -> str:
         """The program as one can run it."""
         return HEADER + self.source()
+
+
+# a number in a line, but for parts of names, formats and strings
+LITERAL = re.compile(r"(?<![\w.:'\"])\d+\.\d*(?![\w.'\"])")
+SCHEDULES = [
+    "({0} + 0.1 * i)", "({0} * 0.9 ** i)", "({0} / (1 + i))", "({0} if i < 7 else 1 - {0})",
+    "[{0}, 1.0, 0.0, 0.5][i % 4]", "({0} if i % 5 else 1.0)", "np.float64({0} + 0.05 * i)",
+    "({0} if i < 6 else i)", "(i + 1)", "({0} - 0.125 * (i // 4))", "[{0}, -0.0, i, 1][i // 4]",
+    "(1e30 if i == 8 else {0} + i)", "(float('nan') if i == 11 else {0} - 0.01 * i)",
+]  # fmt: skip
+
+
+def varied(loop: Loop, random: Random, chance: float = 0.6) -> Loop:
+    """The loop with numbers that are others from step to step."""
+
+    def schedule(found: re.Match) -> str:
+        if random.random() > chance:
+            return found[0]
+        return random.choice(SCHEDULES).format(found[0])
+
+    body = tuple(replace(line, text=LITERAL.sub(schedule, line.text)) for line in loop.body)
+    return replace(loop, body=body)
 
 
 def run(loop: Loop, torch: Any) -> list[Any]:

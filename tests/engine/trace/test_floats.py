@@ -11,6 +11,7 @@ import pytest
 
 import flambeau
 from flambeau import nn
+from flambeau.utils.checkpoint import checkpoint
 from tests.modes import MODES, mode
 
 pytest.importorskip("llvmlite")
@@ -211,3 +212,55 @@ def test_numbers_in_gradients_of_gradients(name):
     for case in CALLS:
         if case[0] == name:
             _check(CALLS[case], _values(case[1], name)[:14], flambeau.float64, twice=True)
+
+
+class _Scaled(flambeau.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.w = w
+        return x * w
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.w, None
+
+
+def _hooked(x: Any, y: Any, w: float) -> Any:
+    out = (x * w).abs()
+    out.register_hook(lambda g: g * w)
+    return out
+
+
+# functions of the user's own, which run inside of a backward
+WITH_CLOSURES = {
+    "checkpoint": lambda x, y, w: checkpoint(lambda t: t * w * y, x, use_reentrant=False) * w,
+    "reentrant": lambda x, y, w: checkpoint(lambda t: t * w * y, x, use_reentrant=True) * w,
+    "hook": _hooked,
+    "function": lambda x, y, w: _Scaled.apply(x * w, w) * w,
+}
+
+
+@pytest.mark.parametrize("name", WITH_CLOSURES)
+def test_numbers_in_closures(name):
+    _check(WITH_CLOSURES[name], [0.3 + 0.05 * i for i in range(14)], flambeau.float64)
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+def test_a_side_exit_gives_the_number_back(every):
+    """Numbers are what they were, kind and all, where a replay is done again eagerly."""
+    values = [0.3, 0.7, 0.2, 3, np.float64(0.1), math.nan, -0.0, 2**53, 1e300, 5e-324] * 3
+
+    def results() -> list[Any]:
+        found: list[Any] = []
+        for i, w in enumerate(values):
+            after = flambeau.add if i % every else flambeau.mul
+            found += _losses(lambda x, y, w, f=after: f(x * w, w), [w], flambeau.float64, False)
+        return found
+
+    with np.errstate(all="ignore"):
+        with mode("off"):
+            eager = results()
+        for jit in MODES[1:]:
+            HUB.clear()
+            with mode(jit):
+                assert all(_equal(a, b, True) for a, b in zip(eager, results(), strict=True))
