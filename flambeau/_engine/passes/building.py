@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -28,6 +28,7 @@ class Builder:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.event = 0
+        self._made: dict[Hashable, tuple[Value, ...]] = {}
 
     def call(self, name: str, *inputs: Operand, **params: Any) -> Value:
         """A new node of a primitive with one result; returns that."""
@@ -70,6 +71,12 @@ class Builder:
     def convert(self, a: Value, dtype: np.dtype) -> Value:
         """`a` in another dtype; itself where it has it."""
         return a if a.dtype == dtype else self.call("convert", a, dtype=dtype)
+
+    def once(self, key: Hashable, make: Callable[[], tuple[Value, ...]]) -> tuple[Value, ...]:
+        """What `make` gives, and the same again for the same key."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     def widened(self, a: Operand) -> Operand:
         """Half precision made float32; all else as it is."""

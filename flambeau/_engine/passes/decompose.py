@@ -163,17 +163,28 @@ def _parts(b: Builder, a: Value, size: int) -> list[Value]:
     return [b.slice(a, (*lead, (start, start + size, 1))) for start in starts]
 
 
-def _lstm_activated(b: Builder, x: Value, h: Value, size: int) -> tuple[Value, ...]:
-    i, f, g, o = _parts(b, b.call("add", x, h), size)
-    sigmoid = [b.call("sigmoid", part) for part in (i, f, o)]
-    return sigmoid[0], sigmoid[1], b.call("tanh", g), sigmoid[2]
+# The steps of a cell that its gradient needs again are made once for both. Kept are the gates then
+# instead of their sum: as much memory. The gradient's operands are the cell's own, and not those of
+# an earlier computation of it, which checkpointing would have given back.
+
+
+def _lstm_steps(b: Builder, x: Value, h: Value, c: Value) -> tuple[Value, ...]:
+    """The gates i, f, g and o, the new cell, and its tanh."""
+
+    def make() -> tuple[Value, ...]:
+        cell = b.widened(c)
+        i, f, g, o = _parts(b, b.call("add", b.widened(x), b.widened(h)), cell.shape[-1])
+        i, f, o = (b.call("sigmoid", part) for part in (i, f, o))
+        g = b.call("tanh", g)
+        new = b.call("add", b.call("mul", f, cell), b.call("mul", i, g))
+        return i, f, g, o, new, b.call("tanh", new)
+
+    return b.once(("lstm", x, h, c), make)
 
 
 def _lstm_gates(b: Builder, node: Node) -> tuple[Value, ...]:
-    x, h, c = map(b.widened, node.inputs)
-    i, f, g, o = _lstm_activated(b, x, h, c.shape[-1])
-    new = b.call("add", b.call("mul", f, c), b.call("mul", i, g))
-    return b.call("mul", o, b.call("tanh", new)), new
+    _, _, _, o, new, squashed = _lstm_steps(b, *node.inputs)
+    return b.call("mul", o, squashed), new
 
 
 def _product(b: Builder, *factors: Value) -> Value:
@@ -193,10 +204,8 @@ def _cat(b: Builder, *parts: Value) -> Value:
 
 
 def _lstm_gates_grad(b: Builder, node: Node) -> tuple[Value, ...]:
-    g_h, g_c, x, h, c = map(b.widened, node.inputs)
-    i, f, g, o = _lstm_activated(b, x, h, c.shape[-1])
-    new = b.call("add", b.call("mul", f, c), b.call("mul", i, g))
-    squashed = b.call("tanh", new)
+    i, f, g, o, _, squashed = _lstm_steps(b, *node.inputs[2:])
+    g_h, g_c, c = (b.widened(node.inputs[place]) for place in (0, 1, 4))
     slope = _rest(b, b.call("square", squashed))
     g_c = b.call("add", g_c, _product(b, g_h, o, slope))
     of_x = _cat(
@@ -209,22 +218,29 @@ def _lstm_gates_grad(b: Builder, node: Node) -> tuple[Value, ...]:
     return of_x, b.call("mul", g_c, f)
 
 
-def _gru_activated(b: Builder, x: Value, hidden: Value, size: int) -> tuple[Value, ...]:
-    x_parts, h_parts = _parts(b, x, size), _parts(b, hidden, size)
-    r, z = (b.call("sigmoid", b.call("add", x_parts[p], h_parts[p])) for p in range(2))
-    n = b.call("tanh", b.call("add", x_parts[2], b.call("mul", r, h_parts[2])))
-    return r, z, n, h_parts[2]
+def _gru_steps(b: Builder, x: Value, hidden: Value) -> tuple[Value, ...]:
+    """The gates r, z and n, and the hidden part of n before r."""
+
+    def make() -> tuple[Value, ...]:
+        size = x.shape[-1] // 3
+        x_parts, h_parts = (_parts(b, b.widened(part), size) for part in (x, hidden))
+        r, z = (b.call("sigmoid", b.call("add", x_parts[p], h_parts[p])) for p in range(2))
+        n = b.call("tanh", b.call("add", x_parts[2], b.call("mul", r, h_parts[2])))
+        return r, z, n, h_parts[2]
+
+    return b.once(("gru", x, hidden), make)
 
 
 def _gru_gates(b: Builder, node: Node) -> tuple[Value, ...]:
-    x, hidden, h = map(b.widened, node.inputs)
-    _, z, n, _ = _gru_activated(b, x, hidden, h.shape[-1])
-    return (b.call("add", n, b.call("mul", z, b.call("sub", h, n))),)
+    x, hidden, h = node.inputs
+    _, z, n, _ = _gru_steps(b, x, hidden)
+    return (b.call("add", n, b.call("mul", z, b.call("sub", b.widened(h), n))),)
 
 
 def _gru_gates_grad(b: Builder, node: Node) -> tuple[Value, ...]:
-    g, x, hidden, h = map(b.widened, node.inputs)
-    r, z, n, h_n = _gru_activated(b, x, hidden, h.shape[-1])
+    _, x, hidden, _ = node.inputs
+    r, z, n, h_n = _gru_steps(b, x, hidden)
+    g, h = b.widened(node.inputs[0]), b.widened(node.inputs[3])
     g_n = _product(b, g, _rest(b, z), _rest(b, b.call("square", n)))
     g_r = _product(b, g_n, h_n, r, _rest(b, r))
     g_z = _product(b, g, b.call("sub", h, n), z, _rest(b, z))
