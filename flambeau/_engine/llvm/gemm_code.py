@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import llvmlite.ir as ir
 
 from .gemm_plan import Split
-from .types import I32, I64, KINDS, POINTER
-from .vector import Vectors
+from .types import I64, KINDS, POINTER
+from .vector import Vectors, lanes_of
 
 Values = list[ir.Value]
 
@@ -152,11 +152,6 @@ def exchange(lanes: int, bit: int) -> tuple[ir.Constant, ir.Constant]:
     first = [lanes + x - bit if x & bit else x for x in numbers]
     second = [lanes + x if x & bit else x + bit for x in numbers]
     return lanes_of(first), lanes_of(second)
-
-
-def lanes_of(numbers: Sequence[int]) -> ir.Constant:
-    """The constant mask of a shuffle."""
-    return ir.Constant(ir.VectorType(I32, len(numbers)), list(numbers))
 
 
 def chunks(count: int, most: int) -> list[tuple[int, int]]:

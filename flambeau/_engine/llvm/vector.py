@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import llvmlite.ir as ir
@@ -223,6 +223,11 @@ class Vectors:
     def lane(self, value: ir.Value, number: int) -> ir.Value:
         """One lane, as a scalar."""
         return self.builder.extract_element(value, ir.Constant(I32, number))
+
+
+def lanes_of(numbers: Sequence[int]) -> ir.Constant:
+    """The constant mask of a shuffle."""
+    return ir.Constant(ir.VectorType(I32, len(numbers)), list(numbers))
 
 
 def scalar_number(numbers: ir.Value, position: int, builder: ir.IRBuilder) -> ir.Value:

@@ -2,8 +2,8 @@
 
 exp: x = n ln 2 + r with |r| <= ln(2) / 2, ln 2 in two parts so that r is exact to the last bit
 (W. J. Cody and W. Waite, "Software Manual for the Elementary Functions", 1980, ch. 6); e^r - 1 - r
-by a minimax polynomial of our own (Remez); 2^n is put on in two factors, so that results
-below the normal range are rounded once.
+by a minimax polynomial of our own (Remez); 2^n is put on by one instruction or in two factors,
+so that results below the normal range are rounded once.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import llvmlite.ir as ir
 from ..arithmetic import Rule
 from ..types import INTEGER_OF
 from ..vector import Vectors
+from .avx512 import inverse_estimate, scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ FORMATS = {
     ),
 }  # fmt: skip
 
+Whole = tuple[ir.Value, ir.Value]  # whole numbers: as integers, and as floats
+
 _LOG2_E = 1.4426950408889634
 _LN2 = 0.6931471805599453
 
@@ -74,7 +77,7 @@ def clamp(v: Vectors, dtype: str, x: ir.Value, low: float, high: float) -> ir.Va
     return builder.select(builder.fcmp_ordered("<", x, below), below, x)
 
 
-def to_integer(v: Vectors, dtype: str, x: ir.Value, factor: float) -> tuple[ir.Value, ir.Value]:
+def to_integer(v: Vectors, dtype: str, x: ir.Value, factor: float) -> Whole:
     """x * factor rounded, as an integer vector of the dtype's width and as floats.
 
     Right for magnitudes below 2^21; NaN gives NaN and some integer.
@@ -92,19 +95,21 @@ def power_of_two(v: Vectors, dtype: str, n: ir.Value) -> ir.Value:
     return v.as_float(v.builder.shl(raised, v.constant(whole, form.mantissa)), dtype)
 
 
-def scale(v: Vectors, dtype: str, y: ir.Value, n: ir.Value) -> ir.Value:
+def scale(v: Vectors, dtype: str, y: ir.Value, n: Whole) -> ir.Value:
     """y * 2^n for any n that y near 1 needs: overflows and underflows as it should."""
-    half = v.builder.ashr(n, v.constant(INTEGER_OF[dtype], 1))
+    if v.host.masks:
+        return scaled(v, dtype, y, n[1])
+    half = v.builder.ashr(n[0], v.constant(INTEGER_OF[dtype], 1))
     y = v.builder.fmul(y, power_of_two(v, dtype, half))
-    return v.builder.fmul(y, power_of_two(v, dtype, v.builder.sub(n, half)))
+    return v.builder.fmul(y, power_of_two(v, dtype, v.builder.sub(n[0], half)))
 
 
-def _reduced(v: Vectors, dtype: str, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+def _reduced(v: Vectors, dtype: str, x: ir.Value) -> tuple[Whole, ir.Value]:
     """n and r: x = n ln 2 + r."""
     high, low = FORMATS[dtype].ln2
-    n, n_float = to_integer(v, dtype, x, _LOG2_E)
-    r = v.fma(n_float, v.constant(dtype, -high), x, dtype)
-    return n, v.fma(n_float, v.constant(dtype, -low), r, dtype)
+    n = to_integer(v, dtype, x, _LOG2_E)
+    r = v.fma(n[1], v.constant(dtype, -high), x, dtype)
+    return n, v.fma(n[1], v.constant(dtype, -low), r, dtype)
 
 
 def _expm1_reduced(v: Vectors, dtype: str, r: ir.Value) -> ir.Value:
@@ -123,19 +128,27 @@ def _exp(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
 def _exp2(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
     form = FORMATS[dtype]
     x = clamp(v, dtype, x, form.low * 1.5, form.high * 1.5)
-    n, n_float = to_integer(v, dtype, x, 1.0)
-    r = v.builder.fmul(v.builder.fsub(x, n_float), v.constant(dtype, _LN2))
+    n = to_integer(v, dtype, x, 1.0)
+    r = v.builder.fmul(v.builder.fsub(x, n[1]), v.constant(dtype, _LN2))
     y = v.builder.fadd(_expm1_reduced(v, dtype, r), v.constant(dtype, 1))
     return scale(v, dtype, y, n)
 
 
+def _half_expm1(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
+    """(e^x - 1) / 2 for x of moderate size; halved, for e^x itself may overflow."""
+    # 2^(n-1) (e^r - 1) + (2^(n-1) - 1/2)
+    n, r = _reduced(v, dtype, x)
+    half = v.constant(dtype, 0.5)
+    if v.host.masks:
+        power = scaled(v, dtype, half, n[1])
+    else:
+        power = power_of_two(v, dtype, v.builder.sub(n[0], v.constant(INTEGER_OF[dtype], 1)))
+    return v.fma(power, _expm1_reduced(v, dtype, r), v.builder.fsub(power, half), dtype)
+
+
 def _expm1(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
-    # e^x - 1 = 2^n (e^r - 1) + (2^n - 1), by halves lest 2^n overflow
     builder, form = v.builder, FORMATS[dtype]
-    n, r = _reduced(v, dtype, clamp(v, dtype, x, -form.mantissa * 1.0, form.high))
-    half = power_of_two(v, dtype, builder.sub(n, v.constant(INTEGER_OF[dtype], 1)))
-    rest = builder.fsub(half, v.constant(dtype, 0.5))
-    out = v.fma(half, _expm1_reduced(v, dtype, r), rest, dtype)
+    out = _half_expm1(v, dtype, clamp(v, dtype, x, -form.mantissa * 1.0, form.high))
     out = builder.fadd(out, out)
     # smaller numbers would be lost in halving; and -0 stays
     tiny = builder.fcmp_ordered(
@@ -144,13 +157,17 @@ def _expm1(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
     return builder.select(tiny, x, out)
 
 
-def _ratio(v: Vectors, dtype: str, top: ir.Value, one: ir.Value, x: ir.Value) -> ir.Value:
-    """top / (one + x) for 0 <= x <= one or small x, nearly rounded once: what the sum and the
-    quotient lost is put back (T. J. Dekker, "A floating-point technique ...", 1971)."""
+def _ratio(v: Vectors, dtype: str, top: ir.Value, x: ir.Value) -> ir.Value:
+    """top / (1 + x) for x >= 0, nearly rounded once: what the sum and the quotient lost is put back
+    (T. J. Dekker, "A floating-point technique ...", 1971); so an estimate of 1 / (1 + x) will do.
+    """
     builder = v.builder
-    total = builder.fadd(one, x)
-    lost = builder.fsub(x, builder.fsub(total, one))
-    inverse = builder.fdiv(v.constant(dtype, 1), total)
+    total = builder.fadd(v.constant(dtype, 1), x)
+    lost = builder.fsub(x, builder.fsub(total, v.constant(dtype, 1)))
+    if v.host.masks and dtype == "float32":
+        inverse = inverse_estimate(v, total)
+    else:
+        inverse = builder.fdiv(v.constant(dtype, 1), total)
     minus = builder.fneg(builder.fmul(top, inverse))
     left = v.fma(minus, lost, v.fma(minus, total, top, dtype), dtype)
     return v.fma(left, inverse, builder.fneg(minus), dtype)
@@ -161,15 +178,15 @@ def _sigmoid(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
     one = v.constant(dtype, 1)
     z = exp(v, dtype, v.builder.fneg(v.unary("fabs", x, dtype)))
     negative = v.builder.fcmp_ordered("<", x, v.constant(dtype, 0))
-    return _ratio(v, dtype, v.builder.select(negative, z, one), one, z)
+    return _ratio(v, dtype, v.builder.select(negative, z, one), z)
 
 
 def _tanh(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
-    # (e^2x - 1) / (e^2x + 1) of |x|
+    # t / (1 + t) with t = (e^2x - 1) / 2 of |x|
     builder = v.builder
     magnitude = clamp(v, dtype, v.unary("fabs", x, dtype), 0.0, FORMATS[dtype].mantissa * 1.0)
-    t = expm1(v, dtype, builder.fadd(magnitude, magnitude))
-    return v.copysign(_ratio(v, dtype, t, v.constant(dtype, 2), t), x, dtype)
+    t = _half_expm1(v, dtype, builder.fadd(magnitude, magnitude))
+    return v.copysign(_ratio(v, dtype, t, t), x, dtype)
 
 
 def _halved_exp(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
@@ -177,7 +194,7 @@ def _halved_exp(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
     form = FORMATS[dtype]
     n, r = _reduced(v, dtype, clamp(v, dtype, x, 0.0, form.high + 1))
     y = v.builder.fadd(_expm1_reduced(v, dtype, r), v.constant(dtype, 1))
-    return scale(v, dtype, y, v.builder.sub(n, v.constant(INTEGER_OF[dtype], 1)))
+    return scale(v, dtype, v.builder.fmul(y, v.constant(dtype, 0.5)), n)
 
 
 def _cosh(v: Vectors, dtype: str, x: ir.Value) -> ir.Value:
