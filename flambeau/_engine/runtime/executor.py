@@ -1,10 +1,11 @@
 """The native functions that are the same for every program.
 
 `execute(frame)` runs a program's steps one after the other; a step that pays for it is divided
-among the thread pool's workers. `run(frame, inputs, made, numbers)` first reads the arrays'
-addresses and the numbers from the Python objects themselves, which takes Python over a
-microsecond; it is for programs that keep Python's lock. All addresses come from the frame and the
-pool: the module has no external symbols, and its object code can be kept on disk like a kernel's.
+among the thread pool's workers. `run`, a function that Python calls with inputs, outputs and
+numbers, first reads the arrays' addresses and the numbers from the Python objects themselves, which
+takes Python over a microsecond; it is for programs that keep Python's lock. All addresses come from
+the frame and the pool: the module has no external symbols, and its object code can be kept on disk
+like a kernel's.
 
 The pool's protocol. A *ticket* holds a job's generation and the next chunk to claim. Whoever wants
 a chunk loads the ticket, reads how many chunks there are, and claims one by a compare-and-swap of
@@ -26,6 +27,8 @@ from .writer import F64, I32, I64, POINTER, VOID, Writer, function
 _KERNEL = ir.FunctionType(I32, [POINTER, POINTER, I64, I64])
 _SYSCALL = ir.FunctionType(I64, [I64], var_arg=True)
 _AS_DOUBLE = ir.FunctionType(F64, [POINTER])
+_FROM_LONG = ir.FunctionType(POINTER, [I64])
+_ERROR = ir.FunctionType(POINTER, [])
 _YIELD = ir.FunctionType(I32, [])
 _CLOCK_GETTIME = ir.FunctionType(I32, [I32, POINTER])
 _FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
@@ -216,7 +219,7 @@ def _divide(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> ir
 
 
 def _load(module: ir.Module) -> ir.Function:
-    """load(frame, inputs, made, numbers): 1 if the frame now has what the sequences hold.
+    """load(frame, inputs, outputs, numbers): 1 if the frame now has what the sequences hold.
 
     0 where they are not lists or tuples of the right length, or hold something that is not
     exactly an array, or not exactly a float or an int; nothing has happened then.
@@ -224,7 +227,7 @@ def _load(module: ir.Module) -> ir.Function:
     b, (frame, *given) = function(module, "load", I32, [POINTER] * 4)
     pool = b.address(frame, Frame.POOL)
     refuse = b.function.append_basic_block("refuse")
-    counts = (Frame.INPUT_COUNT, Frame.MADE_COUNT, Frame.NUMBER_COUNT)
+    counts = (Frame.INPUT_COUNT, Frame.OUTPUT_COUNT, Frame.NUMBER_COUNT)
     place = I64(Frame.OBJECTS)
     for sequence, count in zip(given, counts):
         expected = b.word(frame, count)
@@ -418,12 +421,23 @@ def _execute(
 
 
 def _run(module: ir.Module, load: ir.Function, execute: ir.Function) -> None:
-    """run(frame, inputs, made, numbers): a whole run in one call, under Python's lock."""
-    b, (frame, *given) = function(
-        module, execute.name.replace("execute", "run"), I32, [POINTER] * 4
+    """run(words, arguments, count): a whole run in one call, as a function of Python's.
+
+    `words` is the array with the frame's words, the arguments are `load`'s. What `execute` returns
+    is returned as an int.
+    """
+    b, (words, given, _) = function(
+        module, execute.name.replace("execute", "run"), POINTER, [POINTER, POINTER, I64]
     )
-    loaded = b.call(load, [frame, *given])
+    frame = b.address(words, Item.VALUE)
+    pool = b.address(frame, Frame.POOL)
+    as_int = b.code(pool, Pool.FROM_LONG, _FROM_LONG)
+    loaded = b.call(load, [frame, *(b.address(given, i) for i in range(3))])
     with b.if_then(b.icmp_unsigned("==", loaded, I32(0)), likely=False):
-        b.ret(I32(Status.OTHER_OBJECTS))
+        # the reading of a number may have raised an error, which is raised by returning nothing
+        error = b.call(b.code(pool, Pool.ERROR, _ERROR), [])
+        with b.if_then(b.icmp_unsigned("!=", b.ptrtoint(error, I64), I64(0))):
+            b.ret(POINTER(None))
+        b.ret(b.call(as_int, [I64(Status.OTHER_OBJECTS)]))
     b.put(frame, Frame.POSITION, I64(0))
-    b.ret(b.call(execute, [frame]))
+    b.ret(b.call(as_int, [b.sext(b.call(execute, [frame]), I64)]))

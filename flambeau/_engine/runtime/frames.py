@@ -64,7 +64,6 @@ class Tables:
         first: the place of each step's first pointer.
         pointers: all steps' pointers, with the addresses that never change filled in.
         bindings, arena_bindings: where the others go.
-        fresh: the place among fresh outputs of each output that is not static.
         workspace: bytes of scratch memory that a run needs.
         scratch: bytes of them that each worker needs for itself, too.
     """
@@ -79,8 +78,6 @@ class Tables:
         self.scratch = max((native.scratch for native in natives if native), default=0)
         self._arena = -(-plan.arena_bytes // _LINE) * _LINE
         self.workspace = self._arena + self.scratch
-        kept = [place for place, (_, _, static) in enumerate(plan.outputs) if not static]
-        self.fresh = {place: number for number, place in enumerate(kept)}
         self.pointers: list[int] = []
         self._bindings: list[tuple[int, int, int]] = []
         self._arena_bindings: list[tuple[int, int]] = []
@@ -108,8 +105,7 @@ class Tables:
             if buffer.kind == INPUT:
                 self._bindings.append((place, buffer.position, offset))
             elif buffer.kind == OUTPUT:
-                given = self._plan.inputs + self.fresh[buffer.position]
-                self._bindings.append((place, given, offset))
+                self._bindings.append((place, self._plan.inputs + buffer.position, offset))
             elif buffer.kind == ARENA:
                 self._arena_bindings.append((place, buffer.offset + offset))
             else:
@@ -148,7 +144,7 @@ class FrameMemory:
         records = tables.records.copy()
         records[:, Record.POINTERS] = pointers.ctypes.data + 8 * tables.first
         self._tables = (pointers, records, tables, pool, times)
-        objects = plan.inputs + len(tables.fresh)
+        objects = plan.inputs + len(plan.outputs)
         self.words = words = aligned(8 * (Frame.OBJECTS + objects + plan.numbers))
         self.address = words.ctypes.data
         words[Frame.STEPS], words[Frame.STEP_COUNT] = records.ctypes.data, len(records)
@@ -158,7 +154,7 @@ class FrameMemory:
         words[Frame.ARENA_BINDING_COUNT] = len(tables.arena_bindings)
         words[Frame.POINTERS] = pointers.ctypes.data
         words[Frame.INPUT_COUNT] = plan.inputs
-        words[Frame.MADE_COUNT] = len(tables.fresh)
+        words[Frame.OUTPUT_COUNT] = len(plan.outputs)
         words[Frame.NUMBER_COUNT] = plan.numbers
         words[Frame.NUMBERS] = self.address + 8 * (Frame.OBJECTS + objects)
         words[Frame.POOL] = pool.address

@@ -16,7 +16,7 @@ class Frame(IntEnum):
     ARENA_BINDING_COUNT = 5
     POINTERS = 6  # address of all steps' pointers
     INPUT_COUNT = 7
-    MADE_COUNT = 8  # fresh outputs
+    OUTPUT_COUNT = 8
     NUMBER_COUNT = 9
     NUMBERS = 10  # address of the numbers' vector
     BOUND_ARENA = 11  # the arena that the pointers were last bound for
@@ -24,7 +24,7 @@ class Frame(IntEnum):
     TIMES = 13  # address of one word a step: nanoseconds, added up (timed runs only)
     ARENA = 14  # address of this run's scratch memory; 0: the pool's
     POSITION = 15  # the next step; at 0, the pointers are bound first
-    OBJECTS = 16  # addresses of the inputs' data, then of the fresh outputs'; then the numbers
+    OBJECTS = 16  # addresses of the inputs' data, then of the outputs'; then the numbers
 
 
 class Record(IntEnum):
@@ -69,8 +69,10 @@ class Pool(IntEnum):
     FLOAT = 91
     INT = 92
     ARRAY = 93
-    AS_DOUBLE = 94  # address of Python's PyFloat_AsDouble
-    SIZE = 96
+    AS_DOUBLE = 94  # addresses of functions of Python's: PyFloat_AsDouble,
+    FROM_LONG = 95  # PyLong_FromLong,
+    ERROR = 96  # and PyErr_Occurred
+    SIZE = 98
 
 
 class Worker(IntEnum):

@@ -50,13 +50,15 @@ class Program:
         self.times = np.zeros(len(plan.steps), np.int64)
         self._code = kernels.executor_code()
         self._pool = threads.pool(self._code)
-        self._fresh = [(shape, dtype) for shape, dtype, static in plan.outputs if not static]
-        self._pack = Struct(f"={plan.inputs + len(self._fresh)}Q{plan.numbers}d").pack_into
+        outputs = enumerate(plan.outputs)
+        self._fresh = [(at, shape, dtype) for at, (shape, dtype, static) in outputs if not static]
+        self._pack = Struct(f"={plan.inputs + len(plan.outputs)}Q{plan.numbers}d").pack_into
         self._statics = {
             buffer.position: np.zeros(*plan.outputs[buffer.position][:2])
             for buffer in plan.buffers
             if buffer.kind == STATIC
         }
+        self._outputs = [self._statics.get(at) for at in range(len(plan.outputs))]
         self._tables = Tables(plan, self.natives, self._statics)
         self._buffers_at_risk, self._generators = at_risk(plan)
         self._risky = bool(self._buffers_at_risk or self._generators)
@@ -70,7 +72,6 @@ class Program:
         if self._keeps_lock:
             self._pool.reserve_common(self._tables.workspace)
         self._frame = self._new_frame()
-        self._frame_address = ctypes.c_void_p(self._frame.address)
         self._make_frames()
         self.profile(False)
         _programs.add(self)
@@ -90,26 +91,29 @@ class Program:
             ProgramFault: a kernel met what eager refuses; nothing was updated.
             Exception: what an eager rule raised; nothing was updated.
         """
-        empty = np.empty
-        made = [empty(shape, dtype) for shape, dtype in self._fresh]
+        outputs: list[Any] = self._outputs.copy()
+        for place, shape, dtype in self._fresh:
+            outputs[place] = _empty(shape, dtype)
         if self._keeps_lock:
             # under Python's lock from the reading of its objects to the end: no frame of its own
-            status = self._run(self._frame_address, inputs, made, numbers)
+            status = self._run(inputs, outputs, numbers)
             if status:
                 if status == Status.OTHER_OBJECTS:
-                    self._run_apart(inputs, made, numbers)
+                    self._run_apart(inputs, outputs, numbers)
                 else:
                     self._settle(status)
         else:
-            self._run_apart(inputs, made, numbers)
-        return self._outputs(made) if self._statics else made
+            self._run_apart(inputs, outputs, numbers)
+        return outputs
 
     def profile(self, on: bool) -> None:
         """Whether runs add to `times` from now on; see `statistics` for what to make of it."""
         run, execute = ("run_timed", "execute_timed") if on else ("run", "execute")
         item = ctypes.py_object
         reads = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, item, item, item)
-        self._run, self._load = reads(self._code[run]), reads(self._code["load"])
+        self._load = reads(self._code["load"])
+        if self._keeps_lock:
+            self._run = objects.python_function(self._code[run], self._frame.words)
         kind = ctypes.PYFUNCTYPE if self._keeps_lock else ctypes.CFUNCTYPE
         self._execute = kind(ctypes.c_int, ctypes.c_void_p)(self._code[execute])
 
@@ -126,7 +130,7 @@ class Program:
     # --- the way beside the fast one ---------------------------------------------------------
 
     def _run_apart(
-        self, inputs: Sequence[np.ndarray], made: list[np.ndarray], numbers: Sequence[float]
+        self, inputs: Sequence[np.ndarray], outputs: list[np.ndarray], numbers: Sequence[float]
     ) -> None:
         """A run with a frame and scratch memory of its own, without Python's lock."""
         try:
@@ -136,15 +140,15 @@ class Program:
         workspace = frames.take(self._tables.workspace)
         try:
             _BEGIN(frame.words, 8 * Frame.ARENA, workspace.address, 0)
-            if not (objects.known() and self._load(frame.address, inputs, made, numbers)):
-                addresses = map(objects.data, (*inputs, *made))
+            if not (objects.known() and self._load(frame.address, inputs, outputs, numbers)):
+                addresses = map(objects.data, (*inputs, *outputs))
                 self._pack(frame.words, 8 * Frame.OBJECTS, *addresses, *numbers)
             with self._restored(inputs) if self._risky else _NOTHING:
                 status = self._execute(frame.address)
                 while status == Status.CALLBACK:
                     step = self.plan.steps[int(frame.words[Frame.POSITION]) - 1]
                     assert isinstance(step, Callback)
-                    base = self._base(workspace, inputs, made)
+                    base = self._base(workspace, inputs, outputs)
                     callbacks.run(step, self.plan, base, inputs, numbers)
                     status = self._execute(frame.address)
                 if status:
@@ -161,7 +165,7 @@ class Program:
             raise ProgramFault(f"step {status >> 8} of program {self.name!r}")
 
     def _base(
-        self, workspace: Workspace, inputs: Sequence[np.ndarray], made: list[np.ndarray]
+        self, workspace: Workspace, inputs: Sequence[np.ndarray], outputs: list[np.ndarray]
     ) -> Callable[[int], int]:
         """A function from a buffer's number to its address in this run."""
 
@@ -173,7 +177,7 @@ class Program:
             if buffer.kind == INPUT:
                 array = inputs[buffer.position]
             elif buffer.kind == OUTPUT:
-                array = made[self._tables.fresh[buffer.position]]
+                array = outputs[buffer.position]
             else:
                 array = self._statics[buffer.position] if buffer.kind == STATIC else buffer.array
             return objects.data(array)
@@ -198,13 +202,6 @@ class Program:
                 generator.from_bytes(state)
             raise
 
-    def _outputs(self, made: list[np.ndarray]) -> list[np.ndarray]:
-        fresh = iter(made)
-        return [
-            self._statics[place] if static else next(fresh)
-            for place, (_, _, static) in enumerate(self.plan.outputs)
-        ]
-
     def _make_frames(self) -> None:
         """Frames that no run uses: the only one here, or as many as threads ask for."""
         self._frames: SimpleQueue[FrameMemory] = SimpleQueue()
@@ -215,6 +212,7 @@ class Program:
         return FrameMemory(self.plan, self._tables, self._pool, self.times)
 
 
+_empty = np.empty
 _BEGIN = Struct("=QQ").pack_into  # ARENA and POSITION
 _NOTHING = nullcontext()
 
