@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import autograd as _autograd
-from .._engine.autograd.backward import RETAIN
-from .._engine.autograd.calls import P
+from .._engine.autograd.callbacks import AccumulationHooks, GradientHooks, RetainedGradient
+from .._engine.autograd.events import Event, happen
 from .._engine.autograd.hooks import RemovableHandle
 from .._engine.autograd.node import Node
 from .._engine.autograd.tensor import Tensor, mark_requires_grad, share, share_uncounted, version_of
@@ -198,24 +198,35 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Remo
     Raises:
         RuntimeError: the tensor does not require grad.
     """
-    _refresh(self)
-    if not self._requires_grad:
+    if not self.requires_grad:  # type: ignore[attr-defined]
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if not self.is_leaf:  # type: ignore[attr-defined]
+        hooks = GradientHooks()
+        happen(WATCH, self, hooks)
+        return RemovableHandle(hooks, hook)
+    _hooks_change()
+    if self._hooks is None:
+        self._hooks = GradientHooks()
+    return RemovableHandle(self._hooks, hook, on_remove=_hooks_change)
+
+
+def _hooks_change() -> None:
+    """A leaf is about to get a hook, or has lost one: what is recorded may not fit it any more."""
     state.settle()
-    state.epoch += 1
-    if self._grad_fn is None:
-        if self._hooks is None:
-            self._hooks = {}
-        return RemovableHandle(self._hooks, hook)
-    return RemovableHandle(_watchers(self), hook)
+    state.changed()
 
 
-def _watchers(t: Tensor) -> dict:
+def _watch(t: Tensor, hooks: GradientHooks) -> None:
+    """Let hooks see the gradient of a computed tensor, as it is now."""
+    _refresh(t)
     node = t._grad_fn
     assert node is not None
     if node.retained is None:
         node.retained = {}
-    return node.retained.setdefault(t._output_index, {})
+    node.retained.setdefault(t._output_index, []).append(hooks)
+
+
+WATCH = Event("register_hook", _watch, brings=True)
 
 
 @method()
@@ -231,28 +242,28 @@ def register_post_accumulate_grad_hook(
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if self._grad_fn is not None:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-    state.settle()
-    state.epoch += 1
+    _hooks_change()
     if self._post_accumulate_hooks is None:
-        self._post_accumulate_hooks = {}
-    return RemovableHandle(self._post_accumulate_hooks, hook)
+        self._post_accumulate_hooks = AccumulationHooks()
+    return RemovableHandle(self._post_accumulate_hooks, hook, on_remove=_hooks_change)
 
 
 @method()
 def retain_grad(self: Tensor) -> None:
     """Keep the gradient of a computed tensor in its `.grad`. Leaves do so anyway."""
-    _refresh(self)
-    if not self._requires_grad:
+    if not self.requires_grad:  # type: ignore[attr-defined]
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-    if self._grad_fn is None or self._retains_grad:
+    if self.is_leaf or self.__dict__.get("_retains_grad"):  # type: ignore[attr-defined]
         return
-    self._retains_grad = True
+    self.__dict__["_retains_grad"] = True
     held = weakref.ref(self)
 
-    def keep(grad: Tensor) -> None:
+    def keep(grad: Any) -> None:
         owner = held()
         if owner is not None:
-            held_grad = owner._grad  # a copy: the engine may pass the same gradient on
-            owner._grad = P.copy(grad, order="K") if held_grad is None else P.add(held_grad, grad)
+            # a copy: the engine may pass the same gradient on
+            before = owner.__dict__.get("_grad")
+            owner.__dict__["_grad"] = grad.clone() if before is None else before + grad
 
-    _watchers(self)[RETAIN] = keep
+    hooks = RetainedGradient({0: keep})
+    happen(WATCH, self, hooks)

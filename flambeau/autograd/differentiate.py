@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._engine.autograd import backward as engine
+from .._engine.autograd.callbacks import Steps, advance, answering
 from .._engine.autograd.node import edge_to
 from .._engine.autograd.tensor import Tensor
 from .._engine.base import dtypes
@@ -50,6 +51,7 @@ def _seeds(roots: tuple[Tensor, ...], grads: tuple[Tensor | None, ...]) -> list[
     return found
 
 
+@answering
 @event("backward")
 def backward(
     tensors: TensorOrTensors,
@@ -76,15 +78,16 @@ def backward(
         if not inputs:
             raise RuntimeError("'inputs' argument to backward() cannot be empty.")
     grads = (None,) * len(roots) if grad_tensors is None else _as_tuple(grad_tensors)
-    engine.run(
+    steps = engine.steps(
         roots,
         _seeds(roots, grads),
         retain_graph=create_graph if retain_graph is None else retain_graph,
-        create_graph=create_graph,
         inputs=inputs,  # type: ignore[arg-type]
     )
+    return advance(steps, create_graph)
 
 
+@answering
 @event("autograd.grad")
 def grad(
     outputs: TensorOrTensors,
@@ -122,14 +125,21 @@ def grad(
     for t in targets:
         if edge_to(t) is None:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-    found = engine.run(
+    steps = engine.steps(
         roots,
         seeds,
         retain_graph=create_graph if retain_graph is None else retain_graph,
-        create_graph=create_graph,
         inputs=targets,
         accumulate=False,
     )
+    return advance(_completed(steps, targets, allow_unused, materialize_grads), create_graph)
+
+
+def _completed(
+    steps: Steps, targets: tuple, allow_unused: bool | None, materialize_grads: bool
+) -> Steps:
+    """The engine's results as `grad` gives them."""
+    found = yield from steps
     if materialize_grads:
         return tuple(
             engine.constant_like(t, 0) if g is None else g

@@ -8,43 +8,43 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..base import dtypes, state
+from .callbacks import Call, RetainedGradient, Steps
 from .calls import P, constant_like
 from .mode import mode
-from .node import Node, PrimitiveNode, accumulator, edge_to
+from .node import Node, PrimitiveNode, edge_to
 from .tensor import Tensor, storage_of
 
-RETAIN = "retain_grad"  # the key of the watcher that fills a result's `.grad`
 
-
-def run(
+def steps(
     roots: Sequence[Tensor],
     grads: Sequence[Tensor],
     *,
     retain_graph: bool,
-    create_graph: bool,
     inputs: Sequence[Tensor] | None = None,
     accumulate: bool = True,
-) -> list[Tensor | None]:
-    """Differentiate `roots`, weighted by `grads`.
+) -> Steps:
+    """Differentiate `roots`, weighted by `grads`; see `callbacks.advance`.
 
     With `inputs`, only those are reached; `accumulate` adds to their `.grad`, otherwise their
     gradients are returned in order. Without, every leaf's `.grad` grows.
     """
     task = _Task(inputs, accumulate, retain_graph)
-    before = mode.grad
-    mode.grad = create_graph
-    try:
-        task.seed(roots, grads)
-        task.run()
-    finally:
-        mode.grad = before
-    return task.results()
+    task.seed(roots, grads)
+    yield from task.run()
+    found = task.results()
+    if not accumulate:
+        return found
+    for t, grad in zip(inputs or (), found, strict=True):
+        if grad is not None:
+            accumulate_grad(t, grad)
+    return None
 
 
 class _Task:
@@ -61,7 +61,10 @@ class _Task:
         self.leaves: dict[int, Tensor] = {}
         self.results_of: dict[Node, dict[int, int]] = {}
         self.wanted: set[Node] | None = None
+        # by identity, in the order in which they were last added to
         self.leaf_sums: dict[int, tuple[Tensor, Tensor]] = {}
+        # how many more each leaf may get; counted where that matters
+        self.to_come: Counter[int] | None = None
         if inputs is not None:
             self._set_targets(inputs)
 
@@ -101,53 +104,70 @@ class _Task:
         held = waiting[index]
         waiting[index] = grad if held is None else add(held, grad)
 
-    def run(self) -> None:
+    def run(self) -> Steps:
         """Run nodes, latest first, until none waits; then hand gradients to the leaves."""
         while self.heap:
             node = heapq.heappop(self.heap)[2]
             grads = self.pending.pop(node)
-            self._visit(node, grads)
+            if node.opaque or node.retained or node.hooks or node.pre_hooks:
+                yield from self._visit_asking(node, grads)
+            else:
+                self._visit(node, grads)
         for leaf, grad in list(self.leaf_sums.values()):
-            self._finish_leaf(leaf, grad)
+            yield from self._finish_leaf(leaf, grad)
 
     def _visit(self, node: Node, grads: list[Tensor | None]) -> None:
-        if node.retained or self.results_of:
-            self._observe(node, grads)
-        if self.wanted is not None and node in self.results_of and not self._continues(node):
+        if not self.results_of or self._capture(node, grads):
+            results = _apply(node, grads)
+            _mark_fresh(results, grads)
+            self._pass_on(node, results)
+
+    def _visit_asking(self, node: Node, grads: list[Tensor | None]) -> Steps:
+        """Run a node around which, or in which, Python of the user's is called."""
+        yield from self._finish_complete(node)
+        if node.retained:
+            yield from _ask_watchers(node.retained, grads)
+        if self.results_of and not self._capture(node, grads):
             return
         if node.pre_hooks:
-            grads = _call_pre_hooks(node, grads)
-        results = _apply(node, grads)
+            grads = list((yield Call(partial(_call_pre_hooks, node)), tuple(grads)))
+        if node.opaque and not mode.anomaly:
+            results = yield node.context, node.prepared(grads)  # type: ignore[attr-defined]
+        else:
+            results = _apply(node, grads)
         if node.opaque or node.hooks or node.pre_hooks:
             for grad in (*grads, *results):
                 _mark_seen(grad)  # user code may have kept them
         else:
             _mark_fresh(results, grads)
         if node.hooks:
-            results = _call_hooks(node, results, grads)
+            results = yield Call(partial(_call_hooks, node, grads)), tuple(results)
+        self._pass_on(node, results)
+
+    def _pass_on(self, node: Node, results: Sequence[Tensor | None]) -> None:
         if not self.retain:
             node.release()
-        metas = node.inputs if isinstance(node, PrimitiveNode) else None
+        metas = node.inputs
+        if self.to_come is not None:
+            self.to_come.subtract(_leaves_of(node))
         for position, (edge, result) in enumerate(zip(node.edges, results, strict=True)):
             if edge is not None and result is not None:
                 if metas is not None:
+                    if node.opaque:
+                        _check_shape(node, position, metas[position][0], result)
                     result = _fit(metas[position], result)
                 self.send(edge, result)
 
-    def _observe(self, node: Node, grads: list[Tensor | None]) -> None:
-        """Tensor hooks, retained grads and captures at this node's results."""
-        if node.retained:
-            for grad in grads:
-                _mark_seen(grad)
-            for index, watchers in node.retained.items():
-                # whatever the order of registration, `.grad` is what hooks made of it
-                for watch in sorted(watchers.values(), key=lambda w: w is watchers.get(RETAIN)):
-                    if grads[index] is not None:
-                        grads[index] = _hooked(watch, grads[index])  # type: ignore[arg-type]
-        for index, key in self.results_of.get(node, {}).items():
+    def _capture(self, node: Node, grads: list[Tensor | None]) -> bool:
+        """Take what is asked for of this node's gradients; whether more lies beyond it."""
+        wanted = self.results_of.get(node)
+        if wanted is None:
+            return True
+        for index, key in wanted.items():
             if grads[index] is not None:
                 _mark_seen(grads[index])
                 self.captured[key] = grads[index]  # type: ignore[assignment]
+        return self.wanted is None or self._continues(node)
 
     def _continues(self, node: Node) -> bool:
         """Whether something that is asked for lies beyond a captured node."""
@@ -156,32 +176,44 @@ class _Task:
     def _reach_leaf(self, leaf: Tensor, grad: Tensor) -> None:
         if self.inputs is not None and id(leaf) not in self.leaves:
             return
-        held = self.leaf_sums.get(id(leaf))
+        held = self.leaf_sums.pop(id(leaf), None)
         self.leaf_sums[id(leaf)] = (leaf, grad if held is None else add(held[1], grad))
 
-    def _finish_leaf(self, leaf: Tensor, grad: Tensor) -> None:
-        for hook in list((leaf._hooks or {}).values()):
+    def _finish_leaf(self, leaf: Tensor, grad: Tensor) -> Steps:
+        if leaf._hooks:
             _mark_seen(grad)
-            grad = _hooked(hook, grad)
+            (grad,) = yield leaf._hooks, (grad,)
         if not self.accumulate:
             self.captured[id(leaf)] = grad
         elif leaf._requires_grad:  # it may have been switched off since
             accumulate_grad(leaf, grad)
+            if leaf._post_accumulate_hooks:
+                yield leaf._post_accumulate_hooks, (leaf,)
+
+    def _finish_complete(self, node: Node) -> Steps:
+        """Finish the leaves that get no more, before `node` lets Python of the user's run.
+
+        They would have been finished as soon as they were complete; that is when their hooks are
+        called, and what is left where something raises. Nobody sees it before.
+        """
+        if self.to_come is None:
+            waiting = [node, *self.pending]
+            reached = _nodes_from(waiting)
+            if self.wanted is not None:
+                reached = [each for each in reached if each in self.wanted]
+            self.to_come = Counter(leaf for each in reached for leaf in _leaves_of(each))
+        for key, (leaf, grad) in list(self.leaf_sums.items()):
+            if self.to_come[key] <= 0:
+                del self.leaf_sums[key]
+                yield from self._finish_leaf(leaf, grad)
 
     def results(self) -> list[Tensor | None]:
         """The captured gradients of `inputs`, in order."""
-        if self.inputs is None:
-            return []
-        found = [self.captured.get(id(t)) for t in self.inputs]
-        if self.accumulate:
-            for t, grad in zip(self.inputs, found, strict=True):
-                if grad is not None:
-                    accumulate_grad(t, grad)
-        return found
+        return [self.captured.get(id(t)) for t in self.inputs or ()]
 
 
-def _nodes_that_reach(roots: list[Node], leaves: set[int], targets: set[Node]) -> set[Node]:
-    """The nodes from which a target can be reached, found without recursion."""
+def _nodes_from(roots: Iterable[Node]) -> list[Node]:
+    """The nodes that can be reached, found without recursion."""
     order: list[Node] = []
     seen: set[Node] = set()
     stack = list(roots)
@@ -192,8 +224,18 @@ def _nodes_that_reach(roots: list[Node], leaves: set[int], targets: set[Node]) -
         seen.add(node)
         order.append(node)
         stack.extend(e[0] for e in node.edges if e is not None and isinstance(e[0], Node))
+    return order
+
+
+def _leaves_of(node: Node) -> list[int]:
+    """The identities of the leaves at the ends of a node's edges."""
+    return [id(e[0]) for e in node.edges if e is not None and not isinstance(e[0], Node)]
+
+
+def _nodes_that_reach(roots: list[Node], leaves: set[int], targets: set[Node]) -> set[Node]:
+    """The nodes from which a target can be reached."""
     wanted: set[Node] = set()
-    for node in sorted(order, key=lambda n: n.sequence):
+    for node in sorted(_nodes_from(roots), key=lambda n: n.sequence):
         if node in targets or _leads_to(node, wanted, leaves):
             wanted.add(node)
     return wanted
@@ -240,6 +282,21 @@ def _fit(meta: tuple[tuple[int, ...], np.dtype], grad: Tensor) -> Tensor:
     return grad
 
 
+def _check_shape(node: Node, position: int, shape: tuple[int, ...], grad: Tensor) -> None:
+    """See that a custom function's gradient may be summed to its operand's shape.
+
+    Raises:
+        RuntimeError: its shape is not one that the operand could be broadcast to.
+    """
+    found = grad._array.shape
+    sizes = zip(reversed(shape), reversed(found), strict=False)
+    if len(found) < len(shape) or any(size not in (1, wanted) for size, wanted in sizes):
+        raise RuntimeError(
+            f"Function {node.name()} returned an invalid gradient at index {position} - got "
+            f"{list(found)} but expected shape compatible with {list(shape)}"
+        )
+
+
 def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Undo a broadcast: sum over the dimensions that were added or stretched."""
     lead = grad._array.ndim - len(shape)
@@ -280,8 +337,6 @@ def accumulate_grad(leaf: Tensor, grad: Tensor) -> None:
             state.tracer.accumulate(leaf, held, grad)
         np.add(held._array, grad._array, out=held._array, casting="unsafe")
         storage_of(held).version += 1
-    for hook in list((leaf._post_accumulate_hooks or {}).values()):
-        hook(leaf)
 
 
 def _can_keep(grad: Tensor) -> bool:
@@ -333,41 +388,31 @@ def implicit_grad(root: Tensor) -> Tensor:
     return constant_like(root, 1)
 
 
-def _hooked(hook: Any, grad: Tensor) -> Tensor:
-    """What a tensor hook makes of a gradient.
-
-    Raises:
-        TypeError: it gave something that is no tensor.
-        RuntimeError: it gave a tensor of another shape.
-    """
-    replaced = hook(grad)
-    if replaced is None:
-        return grad
-    if not isinstance(replaced, Tensor):
-        raise TypeError(f"expected Variable, but hook returned '{type(replaced).__name__}'")
-    if replaced._array.shape != grad._array.shape:
-        name = getattr(hook, "__name__", type(hook).__name__)
-        raise RuntimeError(
-            f"hook '{name}' has changed the size of value: from {list(grad._array.shape)} to "
-            f"{list(replaced._array.shape)}"
-        )
-    return replaced
+def _ask_watchers(retained: dict[int, list], grads: list[Tensor | None]) -> Steps:
+    """Hooks of a node's results, and retained gradients."""
+    for grad in grads:
+        _mark_seen(grad)
+    for index, watchers in retained.items():
+        # whatever the order of registration, `.grad` is what hooks made of it
+        for hooks in sorted(watchers, key=lambda each: isinstance(each, RetainedGradient)):
+            if grads[index] is not None:
+                (grads[index],) = yield hooks, (grads[index],)
 
 
-def _call_pre_hooks(node: Node, grads: list[Tensor | None]) -> list[Tensor | None]:
+def _call_pre_hooks(node: Node, grads: tuple) -> tuple:
     for hook in list((node.pre_hooks or {}).values()):
-        replaced = hook(tuple(grads))
+        replaced = hook(grads)
         if replaced is not None:
-            grads = list(replaced) if isinstance(replaced, tuple) else [replaced]
+            grads = replaced if isinstance(replaced, tuple) else (replaced,)
     return grads
 
 
-def _call_hooks(node: Node, results: Any, grads: list[Tensor | None]) -> Any:
+def _call_hooks(node: Node, grads: list[Tensor | None], results: tuple) -> tuple:
     for hook in list((node.hooks or {}).values()):
-        replaced = hook(tuple(results), tuple(grads))
+        replaced = hook(results, tuple(grads))
         if replaced is not None:
             results = replaced if isinstance(replaced, tuple) else (replaced,)
     return results
 
 
-__all__ = ["accumulate_grad", "accumulator", "implicit_grad", "run", "sum_to"]
+__all__ = ["accumulate_grad", "implicit_grad", "steps", "sum_to"]

@@ -13,12 +13,21 @@ _numbers = itertools.count()
 class RemovableHandle:
     """Returned by every `register_*hook`; `remove()` takes the hook off.
 
-    Works as a context manager too. `extra` dictionaries lose the same key.
+    Works as a context manager too. `extra` dictionaries lose the same key; `on_remove` is called
+    afterwards.
     """
 
-    def __init__(self, hooks: dict, hook: Callable[..., Any] | None = None, *, extra: Any = ()):
+    def __init__(
+        self,
+        hooks: dict,
+        hook: Callable[..., Any] | None = None,
+        *,
+        extra: Any = (),
+        on_remove: Callable[[], None] | None = None,
+    ):
         self.hooks_ref = weakref.ref(hooks) if hasattr(hooks, "__weakref__") else (lambda: hooks)
         self.extra = extra if isinstance(extra, (tuple, list)) else (extra,)
+        self.on_remove = on_remove
         self.id = next(_numbers)
         if hook is not None:
             hooks[self.id] = hook
@@ -30,6 +39,8 @@ class RemovableHandle:
             hooks.pop(self.id, None)
         for other in self.extra:
             other.pop(self.id, None)
+        if self.on_remove is not None:
+            self.on_remove()
 
     def __enter__(self) -> RemovableHandle:
         return self

@@ -86,12 +86,14 @@ class Node:
     # class-level defaults: making a node costs what it really has
     edges: Sequence[Edge] = ()
     outputs: int = 1
+    # (shape, dtype) of operands that are tensors, for their gradients to be fitted to
+    inputs: Sequence[Any] | None = None
     sequence: int
     label: str | None = None
     hooks: dict | None = None
     pre_hooks: dict | None = None
     metadata_: dict | None = None
-    retained: dict | None = None  # output index -> callables that see its gradient
+    retained: dict[int, list] | None = None  # output index -> hooks that see its gradient
     released: bool = False
     stack: list[str] | None = None  # where it was made, in anomaly mode
 
@@ -176,6 +178,7 @@ def accumulator(leaf: Tensor) -> AccumulateGrad:
 class PrimitiveNode(Node):
     """The record of one primitive call."""
 
+    inputs: Sequence[Any]
     saved_out: tuple[Saved, ...] | None = None
     out_metas: Sequence[tuple[tuple[int, ...], np.dtype]] = ()
 
@@ -230,7 +233,7 @@ class PrimitiveNode(Node):
         self.params = params
         if mode.anomaly:
             self.stack = traceback.format_stack()[:-1]
-        # (shape, dtype) of tensors; numbers as they are
+        # beside tensors' shapes and dtypes, numbers as they are
         metas = []
         for x in inputs:
             if isinstance(x, Tensor):

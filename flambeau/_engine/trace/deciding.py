@@ -53,16 +53,22 @@ def read_all(values: Any) -> None:
             read_all(x)
 
 
-def ready(args: tuple) -> bool:
+def ready(descriptor: Any, args: tuple) -> bool:
     """Whether the tensors of a view are there, and nobody differentiates through it."""
+    if descriptor.name == "detach":
+        return not is_masked(args[0])
+    return _ready(args)
+
+
+def _ready(args: tuple) -> bool:
     for x in args:
         if isinstance(x, Tensor):
             if is_masked(x) or x._requires_grad:
                 return False
         elif isinstance(x, slice):
-            if not ready((x.start, x.stop, x.step)):
+            if not _ready((x.start, x.stop, x.step)):
                 return False
-        elif type(x) is tuple and not ready(x):
+        elif type(x) is tuple and not _ready(x):
             return False
     return True
 

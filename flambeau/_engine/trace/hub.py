@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from ..autograd.events import Event
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from ..base import config, state
@@ -17,7 +19,7 @@ from . import recorder as recorders
 from .log import LOG
 from .modules import plan_of
 from .play import MISS
-from .segment import STEP, Event
+from .segment import STEP
 from .tracer import Tracer
 
 MODES = ("off", "auto", "force")
@@ -128,6 +130,8 @@ class Hub:
     def step(self, rule: Any, groups: Any, states: Any) -> bool:
         """An optimizer steps; False where it is to be done in the usual way."""
         tracer = self.tracer()
+        if tracer.off:
+            tracer.boundary()  # by a hook of an eager backward, perhaps: the next event begins anew
         if tracer.busy or tracer.off:
             return False
         self.on_op(STEP, (rule, groups, states), {})
@@ -169,6 +173,23 @@ class Hub:
             return grad is None
         self.on_op(SET_GRAD, (leaf,), {})
         return True
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Python of the user's runs between two stretches of a backward.
+
+        If the backward is eager, so is what it asks for: no segment begins in its middle.
+        """
+        tracer = self.tracer()
+        aside = not self.watching()
+        tracer.off += aside
+        try:
+            yield
+        except BaseException:
+            tracer.settle("a hook or a custom function raised an exception")
+            raise
+        finally:
+            tracer.off -= aside
 
     # --- what happens outside of events -----------------------------------------------------------
 

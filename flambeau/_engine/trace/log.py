@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..base.callers import user_line
 from ..base.telling import EVENTS, PATTERNS, tell, tells
-from .pattern import Input, Mapping, Result, Sequence, Varies
+from .pattern import Asking, Companion, Input, Mapping, Result, Sequence, Varies
 
 MOST = 1000  # kinds of exits and failures that are told apart
 
@@ -149,7 +149,10 @@ def broken(ending: Any, error: Exception) -> None:
 
 
 def event_text(node: Any) -> str:
-    """An event with its patterns: `%` numbers results, `$` inputs, `*$` inputs seen first."""
+    """An event with its patterns: `%` numbers results, `$` inputs, `*$` those seen first.
+
+    `@` numbers what goes along and is no tensor.
+    """
     if node.step is not None:
         inside = ["..."]
     else:
@@ -168,6 +171,10 @@ def _text(pattern: Any) -> str:
         return f"{'*' * pattern.new}${pattern.number}"
     if isinstance(pattern, Varies):
         return "<number>"
+    if isinstance(pattern, Companion):
+        return f"{'*' * pattern.new}@{pattern.number}"
+    if isinstance(pattern, Asking):
+        return f"@{pattern.number} about ({', '.join(map(_text, pattern.given))})"
     if isinstance(pattern, Sequence):
         return f"({', '.join(map(_text, pattern.items))})"
     if isinstance(pattern, Mapping):

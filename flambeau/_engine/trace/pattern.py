@@ -47,6 +47,34 @@ class Varies(NamedTuple):
     fits: Callable[[Any], bool]
 
 
+class Companion(NamedTuple):
+    """What goes along with events and is no tensor, another object each time: number `number`.
+
+    The context of a custom function, the hooks of a result, a question of the engine's; `new`
+    where this event is the first to bring it along.
+    """
+
+    number: int
+    kind: type
+    new: bool
+
+
+class HooksOf(NamedTuple):
+    """The hooks of a leaf, by the attribute that holds them."""
+
+    leaf: Any
+    attribute: str
+
+
+class Asking(NamedTuple):
+    """A result: the engine's question, companion number `number`, to `owner` about `given`."""
+
+    number: int
+    owner: Any
+    given: tuple[Any, ...]
+    grad_mode: bool
+
+
 class Sequence(NamedTuple):
     """A tuple or list of patterns."""
 
@@ -84,8 +112,8 @@ class InputSpec:
     """What a tensor from outside must be like to stand where the recorded one stood."""
 
     __slots__ = (
-        "cls", "dtype", "epoch", "inference", "last", "leaf_requires_grad", "number", "remember",
-        "shape", "steps",
+        "cls", "dtype", "epoch", "hooked", "inference", "last", "leaf_requires_grad", "number",
+        "remember", "shape", "steps",
     )  # fmt: skip
 
     def __init__(self, t: Tensor, number: int):
@@ -97,6 +125,7 @@ class InputSpec:
         self.steps = array.strides
         self.leaf_requires_grad = t._requires_grad
         self.inference = t._inference
+        self.hooked = _hooked(t)
         self.last: Callable[[], Tensor | None] = _nothing
         self.epoch = -1
         self.remember = t._requires_grad
@@ -105,7 +134,7 @@ class InputSpec:
     def key(self) -> tuple:
         """What two specs have in common that admit the same tensors."""
         return (self.cls, self.shape, self.dtype, self.steps, self.leaf_requires_grad,
-                self.inference)  # fmt: skip
+                self.inference, self.hooked)  # fmt: skip
 
     def knows(self, t: Any) -> bool:
         """Whether this very tensor was admitted before, and nothing has happened to it since."""
@@ -123,7 +152,8 @@ class InputSpec:
         if (
             array.shape != self.shape or array.strides != self.steps or array.dtype != self.dtype
             or t._requires_grad is not self.leaf_requires_grad
-            or t._inference is not self.inference or unfit(t) is not None
+            or t._inference is not self.inference or _hooked(t) != self.hooked
+            or unfit(t) is not None
         ):  # fmt: skip
             return False
         run.fresh.append(self.number)
@@ -138,6 +168,11 @@ def _nothing() -> None:
     return None
 
 
+def _hooked(t: Tensor) -> tuple[bool, bool]:
+    """Whether a backward asks a leaf's hooks, and those for grown gradients."""
+    return bool(t._hooks), bool(t._post_accumulate_hooks)
+
+
 def unfit(t: Tensor) -> str | None:
     """Why a tensor cannot be an input of a segment; None if it can."""
     if t._plain and t._storage is None and t._array.flags.writeable:
@@ -146,8 +181,6 @@ def unfit(t: Tensor) -> str | None:
         return "a tensor on another device"
     if t._grad_fn is not None:
         return "a tensor whose history began before the segment"
-    if t._hooks or t._post_accumulate_hooks:
-        return "a tensor with hooks"
     view = t._view
     if view is not None and (t._requires_grad or view.base._requires_grad):
         return "a view of a tensor that requires grad"
@@ -175,7 +208,10 @@ def same(a: Any, b: Any) -> bool:
     return a is b or a == b
 
 
-def rebuild(pattern: Any, results: list[Any], inputs: list[Any], numbers: list[float]) -> Any:
+def rebuild(
+    pattern: Any, results: list[Any], inputs: list[Any], numbers: list[float],
+    companions: tuple = (),
+) -> Any:  # fmt: skip
     """The arguments that a pattern stands for."""
     if isinstance(pattern, Result):
         return results[pattern.slot]
@@ -185,11 +221,13 @@ def rebuild(pattern: Any, results: list[Any], inputs: list[Any], numbers: list[f
         return numbers[pattern.number]
     if isinstance(pattern, Constant):
         return pattern.value
+    if isinstance(pattern, Companion):
+        return companions[pattern.number]
     if isinstance(pattern, Sequence):
-        items = [rebuild(item, results, inputs, numbers) for item in pattern.items]
+        items = [rebuild(item, results, inputs, numbers, companions) for item in pattern.items]
         kind: Any = pattern.kind
         return kind._make(items) if hasattr(kind, "_make") else kind(items)
-    return {key: rebuild(item, results, inputs, numbers) for key, item in pattern.items}
+    return {key: rebuild(item, results, inputs, numbers, companions) for key, item in pattern.items}
 
 
 def key_of(pattern: Any, specs: dict[int, InputSpec]) -> Any:

@@ -37,6 +37,9 @@ _MASKED_NAMES = (
 )  # fmt: skip
 
 
+# of those, what is in a pending tensor's frame as in any other's: a result's own gradient
+FRAMED = frozenset({"_grad", "_retains_grad"})
+
 # methods that ask what class the tensor is of
 _BY_CLASS = ("__deepcopy__", "__reduce_ex__", "__copy__", "__repr__", "__str__", "__format__")
 
@@ -46,6 +49,8 @@ def _intercepted(name: str) -> property:
 
     def read(self: Any) -> Any:
         frame = self.__dict__
+        if name in FRAMED:
+            return frame.get(name, default)
         if not frame["_run"].touched(self, name):
             return getattr(self, name)
         if name == "_array":

@@ -17,7 +17,18 @@ from typing import Any
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor, new
 from ..base import state
-from .pattern import Constant, Input, Mapping, Result, Sequence, Varies, same
+from .pattern import (
+    Asking,
+    Companion,
+    Constant,
+    HooksOf,
+    Input,
+    Mapping,
+    Result,
+    Sequence,
+    Varies,
+    same,
+)
 from .pending import masked_class
 
 MISS = object()
@@ -60,6 +71,8 @@ class _Writer:
             self.lines.append(f"    numbers.append({text})")
         elif kind is Constant:
             self._constant(pattern.value, text)
+        elif kind is Companion:
+            self._companion(pattern, text)
         elif kind is Sequence:
             wanted = self.name(pattern.kind)
             self.miss_if(f"type({text}) is not {wanted} or len({text}) != {len(pattern.items)}")
@@ -76,6 +89,13 @@ class _Writer:
             f"and not (isinstance(x, Tensor) and {spec}.admits(x, run))"
         )
         self.lines.append("    inputs.append(x)")
+
+    def _companion(self, pattern: Companion, text: str) -> None:
+        if pattern.new:
+            self.miss_if(f"type({text}) is not {self.name(pattern.kind)}")
+            self.lines.append(f"    run.companions += ({text},)")
+        else:
+            self.miss_if(f"run.companions[{pattern.number}] is not {text}")
 
     def _mapping(self, pattern: Mapping, text: str) -> None:
         self.miss_if(f"type({text}) is not dict or len({text}) != {len(pattern.items)}")
@@ -160,7 +180,17 @@ class _Writer:
             if hasattr(kind, "_make"):
                 return f"{self.name(kind)}._make(({items}))"
             return f"({items})" if kind is tuple else f"{self.name(kind)}(({items}))"
+        if isinstance(pattern, Asking):
+            given = "".join(f"{self.result(item)}, " for item in pattern.given)
+            owner = self.owner(pattern.owner)
+            return f"run.ask({owner}, ({given}), {pattern.grad_mode})"
         return self.name(pattern.value) if pattern.value is not None else "None"
+
+    def owner(self, pattern: Any) -> str:
+        """The expression for what answers a question of the engine's."""
+        if isinstance(pattern, HooksOf):
+            return f"{self.tensor(pattern.leaf)}.__dict__[{pattern.attribute!r}]"
+        return f"run.companions[{pattern.number}]"
 
     def write(self) -> Any:
         """The function."""

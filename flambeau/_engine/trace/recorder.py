@@ -7,7 +7,7 @@ accumulation of leaf gradients. Only what runs inside an event of the recording 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Recorder:
         inputs: tensors from outside, in the order they were met, and `input_values`.
         event: the number of the event that is running.
         written: inputs and results that the present event has written to.
+        meet: called with a gradient that grows, and that the segment has not seen so far.
     """
 
     def __init__(self) -> None:
@@ -45,6 +46,7 @@ class Recorder:
         self.written: list[np.ndarray] = []
         self.failure: str | None = None
         self.accumulated: list[tuple[Tensor, Tensor, bool]] = []
+        self.meet: Callable[[Tensor], None] = _nothing
 
     # --- what the tracer says -----------------------------------------------------------------
 
@@ -147,12 +149,18 @@ class Recorder:
         self.accumulated.append((leaf, grad, held is not None))
         if held is not None:
             try:
+                if self.memories.find(held._array) is None:
+                    self.meet(held)
                 a, b = self.memories.value(held._array), self.memories.value(grad._array)
                 if a.dtype != b.dtype:
                     b = self.emit("convert", (b,), {"dtype": a.dtype})
                 self.assign(held._array, self.emit("add", (a, b), {}))
             except Unrecordable as reason:
                 self.fail(f"gradient accumulation: {reason}")
+
+
+def _nothing(held: Tensor) -> None:
+    pass
 
 
 _SHAPES_DEPEND_ON_VALUES = frozenset({"nonzero", "sort_rows"})

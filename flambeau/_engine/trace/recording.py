@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.callbacks import PROCEED, Asked
 from ..autograd.mode import mode
 from ..autograd.node import Node as TapeNode
 from ..autograd.tensor import Tensor
 from ..base.callers import user_line
-from ..graph.ir import Value, values_of
 from . import recorder as recorders
+from .companions import KINDS, Companions
 from .ending import Ending, Tape, place_of, renumbered
 from .floats import Floats
 from .histories import differentiable, used_up
@@ -37,12 +38,14 @@ class Recording:
     Attributes:
         recorder: what notes the primitives.
         endings: the parts so far, each with the event that it ends at.
+        companions: what has gone along with events and is no tensor.
+        stepped: whether an optimizer has stepped while a backward waits for an answer.
     """
 
     __slots__ = (
-        "arrays", "began", "endings", "events", "floats", "histories", "inputs", "key", "masked",
-        "metas", "number_of", "numbers", "recorder", "root", "slot_of", "slots", "start",
-        "start_slot", "tracer", "used", "views",
+        "arrays", "began", "companions", "endings", "events", "floats", "grown", "histories",
+        "inputs", "key", "masked", "metas", "number_of", "numbers", "recorder", "root", "slot_of",
+        "slots", "specs", "start", "start_slot", "stepped", "tracer", "used", "views",
     )  # fmt: skip
 
     closed = None  # as a Run's that is not over
@@ -66,8 +69,13 @@ class Recording:
         self.endings: list[tuple[TraceNode, Ending]] = []
         self.number_of: dict[int, int] = {}
         self.views: dict[int, Any] = {}  # of slots that autograd knows as views
+        self.specs: dict[int, InputSpec] = {}  # of the present event
+        self.grown: dict[int, Any] = {}  # patterns of gradients that it has been the first to meet
+        self.companions = Companions()
         self.start = self.start_slot = 0
+        self.stepped = False
         self.began = perf_counter()
+        self.recorder.meet = self._meet_grown
         recorders.start(self.recorder)
 
     def seconds(self) -> float:
@@ -120,7 +128,7 @@ class Recording:
         recorder.event = len(self.events)
         recorder.written.clear()
         recorder.accumulated.clear()
-        before = len(recorder.nodes), len(self.inputs), len(self.numbers)
+        before = len(recorder.nodes), len(self.inputs), len(self.numbers), len(self.companions)
         args, kwargs = self.floats.begin(descriptor, args, kwargs)
         if descriptor is STEP:
             node = self._describe_step(args)
@@ -132,11 +140,13 @@ class Recording:
         result = self._execute(descriptor, args, kwargs)
         if could and recorder.failure is not None and isinstance(descriptor, ModuleCall):
             plan_of(args[0]).call_by_parts()  # what is wrong is in one of its parts
-        if descriptor.name in ("backward", "autograd.grad"):
+        if descriptor is PROCEED or descriptor.name in ("backward", "autograd.grad"):
             self._note_used_histories()
+        self.companions.waiting += isinstance(result, Asked) - (descriptor is PROCEED)
+        self.stepped = self.companions.waiting > 0 and (self.stepped or descriptor is STEP)
         if node is not None:
             node.random = any("generator" in each.params for each in recorder.nodes[before[0] :])
-            node.inputs_before, node.numbers_before = before[1:]
+            node.inputs_before, node.numbers_before, node.companions_before = before[1:]
         if node is not None and recorder.failure is None and self.tracer.recording is self:
             try:
                 self.floats.settle(self, node)
@@ -157,13 +167,14 @@ class Recording:
             tracer.busy, recorder.active = False, False
 
     def _describe(self, descriptor: Any, args: tuple, kwargs: dict) -> TraceNode | None:
-        specs: dict[int, InputSpec] = {}
+        specs = self.specs = {}
         module = None
         try:
             if isinstance(descriptor, ModuleCall):
                 module, args = record_module(self, args[0], specs), args[1:]
             if getattr(descriptor, "reads_values", False):
                 raise Unrecordable("its work depends on values")
+            self.companions.welcome = getattr(descriptor, "brings", False)
             taken = self._pattern(args, specs)
             named = Mapping(tuple((key, self._pattern(x, specs)) for key, x in kwargs.items()))
         except Unrecordable as reason:
@@ -185,6 +196,8 @@ class Recording:
     def _pattern(self, x: Any, specs: dict[int, InputSpec]) -> Any:
         if isinstance(x, Tensor):
             return self.reference(x, specs)
+        if isinstance(x, KINDS):
+            return self.companions.pattern(x)
         if isinstance(x, (tuple, list)):
             return Sequence(type(x), tuple(self._pattern(item, specs) for item in x))
         if isinstance(x, dict):
@@ -272,6 +285,9 @@ class Recording:
             return Sequence(type(x), tuple(self._result(node, item) for item in x))
         if x is None:
             return Constant(None, type(None))
+        if isinstance(x, Asked):
+            given = tuple(self._result(node, item) for item in x.given)
+            return self.companions.asking(self, x, given)
         raise Unrecordable(f"a result of type {type(x).__name__}")
 
     def _add_slot(self, node: TraceNode, t: Tensor) -> int:
@@ -301,10 +317,16 @@ class Recording:
                 raise Unrecordable("a gradient for a leaf that the segment has not seen")
             held = leaf.__dict__["_grad"]
             if grows:
-                changes.append(LeafGradient(pattern, None, self.reference(held, node.specs)))
+                known = self.grown.get(id(held)) or self.reference(held, node.specs)
+                changes.append(LeafGradient(pattern, None, known))
             else:
                 changes.append(LeafGradient(pattern, self._add_slot(node, held)))
+        self.grown.clear()
         return tuple(changes)
+
+    def _meet_grown(self, held: Tensor) -> None:
+        """A gradient from outside is about to grow."""
+        self.grown[id(held)] = self.reference(held, self.specs)
 
     def _note_used_histories(self) -> None:
         """A backward has run: the histories it has used up, also of results nobody holds."""
@@ -338,8 +360,8 @@ class Recording:
     # --- the ends of parts ----------------------------------------------------------------------
 
     def open_tape(self) -> bool:
-        """Whether a tensor that is alive could still be differentiated."""
-        return any(
+        """Whether a tensor that is alive could still be differentiated, or a backward goes on."""
+        return self.companions.waiting > 0 or any(
             self._tape(slot).state == "open"
             for slot in range(len(self.slots))
             if self.slots[slot]() is not None
@@ -427,48 +449,6 @@ class Recording:
                     and change.slot not in read_before
                 ):  # fmt: skip
                     ending.late[change.slot] = -1
-
-    def link(self) -> None:
-        """All parts are known: find what each needs from outside and from those before.
-
-        Raises:
-            Unrecordable: a value that nothing computes.
-        """
-        values = self.recorder.input_values
-        given = set(values)
-        made: dict[Value, tuple[int, int, int]] = {}
-        passing = frozenset(
-            number
-            for node in self.events
-            if node.step is None
-            for number, spec in node.specs.items()
-            if not spec.remember
-        )
-        for position, (_, part) in enumerate(self.endings):
-            wanted = dict.fromkeys(value for node in part.nodes for value in values_of(node.inputs))
-            wanted |= dict.fromkeys(value for _, value, _ in part.updates)
-            wanted |= dict.fromkeys(part.memory_values.values())
-            updated = {number for number, _, _ in part.updates}
-            for number, value in enumerate(values):
-                if value in wanted or number in updated:
-                    part.inputs.append((number, value))
-            own: set[Value] = set()
-            part.input_numbers = [number for number, _ in part.inputs]
-            part.place_of_input = {number: i for i, number in enumerate(part.input_numbers)}
-            part.written = frozenset(updated)
-            part.passing = passing
-            part.passing_updates = tuple((n, w) for n, _, w in part.updates if n in passing)
-            for index, node in enumerate(part.nodes):
-                own.update(node.outputs)
-                made |= {value: (position, index, i) for i, value in enumerate(node.outputs)}
-            for value in wanted:
-                if value in own or value in given:
-                    continue
-                if value not in made:
-                    raise Unrecordable("a value from nowhere")
-                part.carried.append((made[value], value))
-                earlier, index, output = made[value]
-                self.endings[earlier][1].keep(index, output)
 
 
 def _modes() -> tuple[bool, bool, Any, Any]:

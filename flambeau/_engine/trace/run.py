@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.callbacks import Asked
 from ..autograd.tensor import Tensor
 from ..autograd.views import ViewInfo
 from .histories import FreedNode
 from .memory import aliased, root_of, storage_in_frame
 from .modules import as_it_was
-from .pattern import Result, Sequence, rebuild
-from .pending import Meta, is_masked, mask, meta_of, set_class, unmask
+from .pattern import Asking, Result, Sequence, rebuild
+from .pending import FRAMED, Meta, is_masked, mask, meta_of, set_class, unmask
 from .segment import READ, TraceNode
 from .views import base_of
 
@@ -33,6 +34,7 @@ class Run:
         settled: memory number -> [array, storage]; `shared`, memories that several results see.
         parts: the endings of the parts that have run, and their `outputs`.
         generators: which those have drawn from, and their states before.
+        companions: what has come along beside tensors and numbers.
     """
 
     # most runs need none of these: they are made when they are wanted
@@ -42,6 +44,7 @@ class Run:
     parts: tuple[Any, ...] = ()
     outputs: tuple[list[Any], ...] = ()
     generators: tuple[tuple[Any, bytes], ...] = ()
+    companions: tuple[Any, ...] = ()
     closed: Any = None  # the ending that keeps what is still pending, when it is over
 
     def __init__(self, tracer: Any, root: TraceNode):
@@ -71,6 +74,14 @@ class Run:
         del self.inputs[node.inputs_before :], self.numbers[node.numbers_before :]
         if self.fresh:
             self.fresh = [number for number in self.fresh if number < node.inputs_before]
+        if self.companions:
+            self.companions = self.companions[: node.companions_before]
+
+    def ask(self, owner: Any, given: tuple, grad_mode: bool) -> Asked:
+        """The question that the engine would ask here, about pending tensors."""
+        asked = Asked(owner, given, grad_mode, None)
+        self.companions += (asked,)
+        return asked
 
     def resolve(self, pattern: Any) -> Tensor:
         """The tensor that a Result or Input pattern stands for now."""
@@ -162,7 +173,7 @@ class Run:
         self.closed = ending
         self.slots = []
         self.inputs = []
-        self.modules = self.steps = ()
+        self.modules = self.steps = self.companions = ()
 
     def deliver(self, t: Tensor) -> None:
         """A result of the last run of a program is wanted after all."""
@@ -201,12 +212,12 @@ class Run:
                 continue
             for change in node.gradients:
                 if change.slot is not None:
-                    self._leaf(change.leaf, results).__dict__["_grad"] = None
+                    self._rebuilt(change.leaf, results).__dict__["_grad"] = None
             if node.step is not None:
                 args = next(steps)
             else:
-                args = rebuild(node.args, results, self.inputs, self.numbers)
-            kwargs = rebuild(node.kwargs, results, self.inputs, self.numbers)
+                args = self._rebuilt(node.args, results)
+            kwargs = self._rebuilt(node.kwargs, results)
             if node.module is None:
                 outcome = perform(node, args, kwargs)
             else:
@@ -216,11 +227,11 @@ class Run:
             self._collect(node.result, outcome, results)
             for change in node.gradients:
                 if change.slot is not None:
-                    leaf = self._leaf(change.leaf, results)
+                    leaf = self._rebuilt(change.leaf, results)
                     leaf.__dict__["_grad"] = self._adopt(leaf.__dict__["_grad"], results)
 
-    def _leaf(self, pattern: Any, results: list[Any]) -> Tensor:
-        return rebuild(pattern, results, self.inputs, self.numbers)
+    def _rebuilt(self, pattern: Any, results: list[Any]) -> Any:
+        return rebuild(pattern, results, self.inputs, self.numbers, self.companions)
 
     def _collect(self, pattern: Any, outcome: Any, results: list[Any]) -> None:
         if isinstance(pattern, Result):
@@ -229,6 +240,10 @@ class Run:
         elif isinstance(pattern, Sequence):
             for item, one in zip(pattern.items, outcome, strict=True):
                 self._collect(item, one, results)
+        elif isinstance(pattern, Asking):
+            for item, one in zip(pattern.given, outcome.given, strict=True):
+                self._collect(item, one, results)
+            self.companions[pattern.number].steps = outcome.steps
 
     def _adopt(self, made: Tensor, results: list[Any]) -> Tensor:
         """The tensor that users may hold as the next result, now that it has been made."""
@@ -238,7 +253,7 @@ class Run:
             if t.__dict__["_array"] is not made._array:
                 np.copyto(t.__dict__["_array"], made._array)
             return t
-        notes = {k: v for k, v in t.__dict__.items() if not k.startswith("_")}
+        notes = {k: v for k, v in t.__dict__.items() if not k.startswith("_") or k in FRAMED}
         t.__dict__.clear()
         t.__dict__.update(made.__dict__)
         t.__dict__.update(notes)

@@ -9,30 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..autograd.events import Event
 from .pattern import Constant, InputSpec, Mapping, Sequence, key_of
 from .pending import Meta
 from .play import MISS, play_of
 
 MOST_CHILDREN = 8
 PATIENCE = 8  # misses before a place is left alone for a while
-
-
-class Event:
-    """A kind of thing that happens to tensors, beside public ops (which have a descriptor)."""
-
-    inplace = False
-
-    def __init__(self, name: str, function: Callable[..., Any] | None = None):
-        self.name = name
-        self.function = function
-
-    def execute(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Do it eagerly."""
-        assert self.function is not None
-        return self.function(*args, **kwargs)
-
-    def __repr__(self) -> str:
-        return f"<event {self.name}>"
 
 
 READ = Event("read")
@@ -65,7 +48,7 @@ class TraceNode:
         result: pattern of what it returns.
         metas: of the results that are new, in order.
         changes: of earlier results that the event changes.
-        inputs_before, numbers_before: how many inputs and numbers came before this event.
+        inputs_before, numbers_before, companions_before: how many came before this event.
         play: see `play`.
         dirty: patterns of settled tensors whose memory it writes.
         gradients: what it does to leaves, if it is a backward.
@@ -80,10 +63,10 @@ class TraceNode:
     """
 
     __slots__ = (
-        "__weakref__", "args", "casting", "changes", "children", "descriptor", "dirty", "ending",
-        "final", "grad", "gradients", "in_vain", "inference", "inputs_before", "key", "kwargs",
-        "line", "metas", "misses", "module", "numbers_before", "parent", "pause", "play", "random",
-        "result", "special", "specs", "step",
+        "__weakref__", "args", "casting", "changes", "children", "companions_before", "descriptor",
+        "dirty", "ending", "final", "grad", "gradients", "in_vain", "inference", "inputs_before",
+        "key", "kwargs", "line", "metas", "misses", "module", "numbers_before", "parent", "pause",
+        "play", "random", "result", "special", "specs", "step",
     )  # fmt: skip
 
     def __init__(
@@ -99,7 +82,7 @@ class TraceNode:
         self.result: Any = Constant(None, type(None))
         self.metas: dict[int, Meta] = {}
         self.changes: dict[int, Meta] = {}
-        self.inputs_before = self.numbers_before = 0
+        self.inputs_before = self.numbers_before = self.companions_before = 0
         self.parent: TraceNode | None = None
         self.dirty: tuple[Any, ...] = ()
         self.gradients: tuple[LeafGradient, ...] = ()

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..autograd.callbacks import PROCEED
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from ..base import state
@@ -22,6 +23,7 @@ from .deciding import beginning, insert, name_of, read_all, reads, ready, small
 from .ending import held_elsewhere
 from .memory import Unrecordable
 from .modes import Modes
+from .parts import link
 from .pending import is_masked, unmask
 from .play import MISS
 from .recording import Recording, read_node
@@ -86,7 +88,7 @@ class Tracer:
                     result = self.start(self.last, child, args, kwargs)
                     if result is not MISS:
                         return result
-        if descriptor.name in IMMEDIATE and ready(args):
+        if descriptor.name in IMMEDIATE and ready(descriptor, args):
             return self.eager(descriptor, args, kwargs)
         if reads(descriptor, args):
             read_all((*args, *kwargs.values()))
@@ -179,6 +181,7 @@ class Tracer:
         assert recording is not None
         if len(recording.events) >= LONGEST:
             recording.recorder.fail("the segment is too long")
+        over = descriptor is STEP or descriptor is PROCEED and recording.stepped
         before = state.on_op
         state.on_op = self.hub.inner(before)
         try:
@@ -187,7 +190,7 @@ class Tracer:
             state.on_op = self.hub.restored(before)
             if recording.recorder.failure is not None and self.recording is recording:
                 self.abandon()
-        if self.recording is not None and descriptor is STEP:
+        if self.recording is not None and over:
             self.boundary()
             if not recording.open_tape():
                 self.conclude()
@@ -212,7 +215,7 @@ class Tracer:
         assert recording is not None
         try:
             recording.end_part(True, name_of(recording))
-            recording.link()
+            link(recording)
         except Unrecordable as reason:
             recording.recorder.fail(str(reason))
             self.abandon()

@@ -1,0 +1,51 @@
+"""What the parts of a recorded segment take over from outside and from each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..graph.ir import Value, values_of
+from .memory import Unrecordable
+
+
+def link(recording: Any) -> None:
+    """All parts are known: find what each needs from outside and from those before.
+
+    Raises:
+        Unrecordable: a value that nothing computes.
+    """
+    values = recording.recorder.input_values
+    given = set(values)
+    made: dict[Value, tuple[int, int, int]] = {}
+    passing = frozenset(
+        number
+        for node in recording.events
+        if node.step is None
+        for number, spec in node.specs.items()
+        if not spec.remember
+    )
+    for position, (_, part) in enumerate(recording.endings):
+        wanted = dict.fromkeys(value for node in part.nodes for value in values_of(node.inputs))
+        wanted |= dict.fromkeys(value for _, value, _ in part.updates)
+        wanted |= dict.fromkeys(part.memory_values.values())
+        updated = {number for number, _, _ in part.updates}
+        for number, value in enumerate(values):
+            if value in wanted or number in updated:
+                part.inputs.append((number, value))
+        own: set[Value] = set()
+        part.input_numbers = [number for number, _ in part.inputs]
+        part.place_of_input = {number: i for i, number in enumerate(part.input_numbers)}
+        part.written = frozenset(updated)
+        part.passing = passing
+        part.passing_updates = tuple((n, w) for n, _, w in part.updates if n in passing)
+        for index, node in enumerate(part.nodes):
+            own.update(node.outputs)
+            made |= {value: (position, index, i) for i, value in enumerate(node.outputs)}
+        for value in wanted:
+            if value in own or value in given:
+                continue
+            if value not in made:
+                raise Unrecordable("a value from nowhere")
+            part.carried.append((made[value], value))
+            earlier, index, output = made[value]
+            recording.endings[earlier][1].keep(index, output)
