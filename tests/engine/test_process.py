@@ -72,42 +72,6 @@ def test_a_program_runs_with_warnings_as_errors():
     assert not found.stderr
 
 
-def _train(seed, losses):
-    generator = flambeau.Generator().manual_seed(seed)
-    weight = flambeau.randn(4, 4, generator=generator).requires_grad_()
-    optimizer = flambeau.optim.SGD([weight], lr=0.05, momentum=0.5)
-    x = flambeau.randn(8, 4, generator=generator)
-    for step in range(60):
-        optimizer.zero_grad()
-        if step % 3 == seed % 3:
-            with flambeau.no_grad():
-                assert not (x @ weight).requires_grad
-        loss = ((x @ weight).tanh() - x).square().mean()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-
-
-def test_threads_train_as_they_do_alone():
-    alone = {seed: [] for seed in range(3)}
-    together = {seed: [] for seed in range(3)}
-    for seed, losses in alone.items():
-        _train(seed, losses)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        threads = [threading.Thread(target=_train, args=item) for item in together.items()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
-    # each thread finds for itself when its loop repeats: compiled earlier or later, it rounds apart
-    for seed, losses in alone.items():
-        assert together[seed] == pytest.approx(losses, rel=1e-5)
-
-
 def test_threads_sum_into_one_leaf_and_share_a_graph():
     x = flambeau.ones(3, requires_grad=True)
     y = (x * x).sum()

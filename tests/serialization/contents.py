@@ -1,44 +1,46 @@
-"""What the golden checkpoints hold, made with flambeau: the twin of make_checkpoints.py."""
+"""What the golden checkpoints hold: PyTorch writes them (make_checkpoints.py), flambeau reads."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import flambeau as ft
-from flambeau import nn
+import flambeau
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "checkpoints"
 
 
-def values() -> dict:
-    base = ft.arange(12.0).reshape(3, 4)
+def values(torch: Any) -> dict:
+    """Tensors of every kind."""
+    base = torch.arange(12.0).reshape(3, 4)
     return {
         "base": base,
         "transposed": base.t(),
         "row": base[1],
         "steps": base[:, ::2],
-        "expanded": ft.tensor(3.0).expand(2, 3),
-        "scalar": ft.tensor(True),
-        "empty": ft.empty(0, 3),
-        "float16": ft.tensor([1.5, -2.0], dtype=ft.float16),
-        "bfloat16": ft.tensor([1.5, -2.0], dtype=ft.bfloat16),
-        "float64": ft.tensor([1.5, -2.0], dtype=ft.float64),
-        "complex64": ft.tensor([1 + 2j, 3 - 4j]),
-        "int8": ft.tensor([-1, 2], dtype=ft.int8),
-        "int64": ft.tensor([-1, 2]),
-        "uint8": ft.tensor([255, 2], dtype=ft.uint8),
-        "uint16": ft.tensor([65535, 2], dtype=ft.uint16),
-        "parameter": nn.Parameter(ft.tensor([0.5])),
-        "grad": ft.tensor([0.5], requires_grad=True),
+        "expanded": torch.tensor(3.0).expand(2, 3),
+        "scalar": torch.tensor(True),
+        "empty": torch.empty(0, 3),
+        "float16": torch.tensor([1.5, -2.0], dtype=torch.float16),
+        "bfloat16": torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
+        "float64": torch.tensor([1.5, -2.0], dtype=torch.float64),
+        "complex64": torch.tensor([1 + 2j, 3 - 4j]),
+        "int8": torch.tensor([-1, 2], dtype=torch.int8),
+        "int64": torch.tensor([-1, 2]),
+        "uint8": torch.tensor([255, 2], dtype=torch.uint8),
+        "uint16": torch.tensor([65535, 2], dtype=torch.uint16),
+        "parameter": torch.nn.Parameter(torch.tensor([0.5])),
+        "grad": torch.tensor([0.5], requires_grad=True),
     }
 
 
-def others() -> dict:
+def others(torch: Any) -> dict:
+    """What else a checkpoint holds."""
     return {
-        "size": ft.Size([1, 2]),
-        "dtype": ft.float16,
-        "device": ft.device("cpu"),
-        "layout": ft.strided,
+        "size": torch.Size([1, 2]),
+        "dtype": torch.float16,
+        "device": torch.device("cpu"),
+        "layout": torch.strided,
         "set": {1, 2},
         "bytes": b"\x00\xff",
         "numbers": [1, -5, 1 << 70, 1.5, 1j, None, True],
@@ -53,7 +55,7 @@ def assert_same(actual: dict, expected: dict) -> None:
         found = actual[name]
         # a pending tensor's class is equal to Tensor, and not identical
         assert type(found) == type(tensor), name  # noqa: E721
-        if not isinstance(tensor, ft.Tensor):
+        if not isinstance(tensor, flambeau.Tensor):
             assert found == tensor, name
             continue
         assert found.dtype is tensor.dtype, name

@@ -34,7 +34,7 @@ def through_file(value, save=None, **load):
 def test_values(weights_only, protocol):
     for make in (values, others):
         saving = {"pickle_protocol": protocol}
-        assert_same(through_file(make(), saving, weights_only=weights_only), make())
+        assert_same(through_file(make(ft), saving, weights_only=weights_only), make(ft))
 
 
 @pytest.mark.parametrize("weights_only", [True, False])
@@ -42,12 +42,12 @@ def test_values(weights_only, protocol):
 def test_files_that_pytorch_wrote(weights_only, mmap):
     for name, make in (("values", values), ("others", others)):
         loaded = ft.load(GOLDEN / f"{name}.pt", weights_only=weights_only, mmap=mmap)
-        assert_same(loaded, make())
+        assert_same(loaded, make(ft))
 
 
 @pytest.mark.parametrize("weights_only", [True, False])
 def test_the_format_before_1_6(weights_only):
-    expected = {name: value for name, value in values().items() if name != "uint16"}
+    expected = {name: value for name, value in values(ft).items() if name != "uint16"}
     loaded = ft.load(GOLDEN / "before_1_6.pt", weights_only=weights_only)
     assert_same(loaded, expected)
     loaded["base"][1, 0] = 100
@@ -73,7 +73,7 @@ def test_conjugation_that_pytorch_left_for_later():
 
 @pytest.mark.parametrize("name, make", [("values", values), ("others", others)])
 def test_the_bytes_are_those_that_pytorch_writes(tmp_path, name, make):
-    ft.save(make(), tmp_path / f"{name}.pt")
+    ft.save(make(ft), tmp_path / f"{name}.pt")
     ours = (tmp_path / f"{name}.pt").read_bytes()
     theirs = (GOLDEN / f"{name}.pt").read_bytes()
     # all but the checksum-like id of the contents, which is each library's own
@@ -264,8 +264,8 @@ class TestFiles:
 
     def test_equal_contents_give_equal_files(self):
         first, second = io.BytesIO(), io.BytesIO()
-        ft.save(values(), first)
-        ft.save(values(), second)
+        ft.save(values(ft), first)
+        ft.save(values(ft), second)
         assert first.getvalue() == second.getvalue()
 
     def test_wrong_targets(self, tmp_path):

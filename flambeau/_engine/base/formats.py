@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class layout:
+class _Named:
+    """A name under `torch`; pickles refer to it."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+class layout(_Named):
     """How a tensor stores its elements; `strided` is the only one that flambeau has."""
 
-    def __init__(self, name: str):
-        self.name = name
 
-    def __repr__(self) -> str:
-        return f"torch.{self.name}"
-
-    def __reduce__(self) -> str:
-        return self.name
-
-
-class memory_format:
+class memory_format(_Named):
     """The order in memory of a dense tensor's dimensions."""
-
-    def __init__(self, name: str):
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"torch.{self.name}"
-
-    def __reduce__(self) -> str:
-        return self.name
 
 
 strided = layout("strided")

@@ -11,6 +11,15 @@ from .host import Host
 from .types import I1, I8, I32, I64, INTEGER_OF, KINDS, POINTER, Literal, splat
 
 
+def call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
+    """A call of the LLVM intrinsic or C function `name`, which is declared at first use."""
+    function = builder.module.globals.get(name)
+    if function is None:
+        form = ir.FunctionType(result, [a.type for a in arguments])
+        function = ir.Function(builder.module, form, name)
+    return builder.call(function, arguments)
+
+
 class Vectors:
     """Builds code on vectors of `lanes` elements at the position of an llvmlite builder.
 
@@ -140,12 +149,8 @@ class Vectors:
     # -- calls ---------------------------------------------------------------------------
 
     def intrinsic(self, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
-        """A call of the LLVM intrinsic or C function `name`, which is declared at first use."""
-        function = self.module.globals.get(name)
-        if function is None:
-            form = ir.FunctionType(result, [a.type for a in arguments])
-            function = ir.Function(self.module, form, name)
-        return self.builder.call(function, arguments)
+        """A call of an LLVM intrinsic or C function, by its full name."""
+        return call(self.builder, name, result, *arguments)
 
     def unary(self, name: str, value: ir.Value, dtype: str) -> ir.Value:
         """An intrinsic of one vector: "fabs", "sqrt", "floor" ..."""

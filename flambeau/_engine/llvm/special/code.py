@@ -10,6 +10,7 @@ import llvmlite.ir as ir
 
 from ..host import Host
 from ..types import DOUBLE, FLOAT, I32, I64
+from ..vector import call
 
 Index = Any  # of an element: an LLVM value or a Python int
 
@@ -31,11 +32,7 @@ class Code:
 
     def intrinsic(self, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
         """A call of an LLVM intrinsic, by its full name."""
-        function = self.module.globals.get(name)
-        if function is None:
-            form = ir.FunctionType(result, [a.type for a in arguments])
-            function = ir.Function(self.module, form, name)
-        return self.builder.call(function, arguments)
+        return call(self.builder, name, result, *arguments)
 
     def fused(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """a * b + c, rounded once, on any host."""
