@@ -69,7 +69,7 @@ class Derived(NamedTuple):
 
     primitive: str
     place: int | str
-    formula: Callable[[np.dtype], str]
+    formula: Callable[[Any], str]
 
 
 class Argument(NamedTuple):
@@ -167,18 +167,19 @@ class Handed:
         return made
 
     def recognised(
-        self, name: str, operands: tuple, params: dict[str, Any], dtype: np.dtype
+        self, name: str, operands: tuple, params: dict[str, Any], dtype: np.dtype | None
     ) -> tuple[tuple, dict[str, Any]]:
         """A primitive's operands and parameters, with numbers where their floats stand."""
         named = {key: self._number(x, name, key, dtype) for key, x in params.items()}
         return tuple(self._number(x, name, at, dtype) for at, x in enumerate(operands)), named
 
-    def _number(self, x: Any, name: str, place: int | str, dtype: np.dtype) -> Any:
+    def _number(self, x: Any, name: str, place: int | str, dtype: np.dtype | None) -> Any:
         if type(x) is not float:
             return x
         found = self.known.get(id(x))
         if found is not None:
-            if place in TAKERS.get(name, ()) and (name != "full" or dtype.kind in "fV"):
+            floating = dtype is not None and dtype.kind in "fV"
+            if place in TAKERS.get(name, ()) and (floating or name != "full"):
                 self.arrived.add(id(x))
                 return found[1]
             self.strayed[id(x)] = name

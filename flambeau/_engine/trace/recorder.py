@@ -119,7 +119,7 @@ class Recorder:
         ):
             raise Unrecordable("the shape of the result depends on values")
         if self.handed.known:
-            dtype = results[0]._array.dtype
+            dtype = results[0]._array.dtype if results else None
             operands, params = self.handed.recognised(name, operands, params, dtype)
         inputs = tuple(self._operand(x) for x in operands)
         values = tuple(Value(out._array.shape, out._array.dtype) for out in results)

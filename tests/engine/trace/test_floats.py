@@ -245,6 +245,13 @@ def test_numbers_in_closures(name):
     _check(WITH_CLOSURES[name], [0.3 + 0.05 * i for i in range(14)], flambeau.float64)
 
 
+def test_checks_among_numbers():
+    """A primitive without a result comes after a number that varies."""
+    classes = flambeau.tensor([0, 2, 1, 1])
+    values = [0.1 * i for i in range(14)]
+    _check(lambda x, y, w: x * w * F.one_hot(classes, 3), values, flambeau.float64)
+
+
 @pytest.mark.parametrize("every", [2, 3, 5])
 def test_a_side_exit_gives_the_number_back(every):
     """Numbers are what they were, kind and all, where a replay is done again eagerly."""
