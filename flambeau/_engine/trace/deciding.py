@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from ..autograd.mode import mode
@@ -77,8 +78,8 @@ def small(recording: Recording) -> bool:
     """Whether a segment is too little work for a program to pay."""
     if len(recording.recorder.nodes) >= SHORT:
         return False
-    given = (t.__dict__["_array"] for t in recording.inputs)
-    return sum(array.size for array in (*given, *recording.arrays)) < LITTLE
+    given = sum(t.__dict__["_array"].size for t in recording.inputs)
+    return given + sum(prod(meta.shape) for meta in recording.metas) < LITTLE
 
 
 def insert(recording: Recording) -> None:

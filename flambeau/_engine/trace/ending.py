@@ -17,9 +17,8 @@ from ..autograd.tensor import Storage, Tensor, WriteCount, counted, new
 from ..eager.views import strided
 from ..graph.ir import Graph, Node, Number, Output, Value
 from .finish import finish_of
-from .memory import Unrecordable, element_strides, root_of, same_place, storage_in_frame
+from .memory import Memory, Spot, Unrecordable, element_strides, root_of, step_to, storage_in_frame
 from .pending import is_masked
-from .recorder import Recorder
 
 MOST_RECOMPILATIONS = 4
 
@@ -277,20 +276,17 @@ def _laid_out(array: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:
     return dense.transpose(np.argsort(order))
 
 
-def place_of(recorder: Recorder, array: np.ndarray, number_of: dict[int, int]) -> Place | None:
+def place_of(spot: Spot, number_of: dict[Memory, int]) -> Place | None:
     """Where a result's array lies; None where that cannot be told again."""
-    memory = recorder.memories.find(array)
-    if memory is None:
-        return None
-    number = number_of.setdefault(id(memory), len(number_of))
-    owner = memory.owner
+    memory, layout = spot
+    number = number_of.setdefault(memory, len(number_of))
     if memory.split and memory.source is not None:
         return None
-    if same_place(array, owner):
-        strides = None if owner.flags.c_contiguous else element_strides(owner)
-        return Place(number, memory.source, None, None if memory.source is not None else strides)
+    if layout == memory.layout:
+        own = memory.source is None and not layout.contiguous
+        return Place(number, memory.source, None, element_strides(layout) if own else None)
     try:
-        _, view = recorder.memories.step_from_owner(memory, array)
+        _, view = step_to(memory, layout)
     except Unrecordable:
         return None
     return Place(number, memory.source, (view["shape"], view["strides"], view["offset"]))

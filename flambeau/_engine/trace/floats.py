@@ -312,7 +312,7 @@ def _beside_floating(recording: Any, node: Any) -> bool:
     kinds = set()
     for _, pattern in _arguments(node):
         if isinstance(pattern, Result):
-            kinds.add(recording.arrays[pattern.slot].dtype.kind)
+            kinds.add(recording.metas[pattern.slot].dtype.kind)
         elif isinstance(pattern, Input):
             kinds.add(recording.inputs[pattern.number].__dict__["_array"].dtype.kind)
     return bool(kinds & {"f", "V"}) and kinds <= {"f", "V", "b"}

@@ -3,7 +3,9 @@
 While a segment is recorded everything runs eagerly, on real arrays; the recorder asks here which
 value an array is. Memory is known by its root (the array that owns it); each has one current
 value. A write gives the memory a new value, and every array over it that was known before is then
-looked up again, as a strided view of the new one.
+looked up again, as a strided view of the new one. Arrays and roots are known by their ids, which
+are forgotten when they die; what is told of a memory outlives it, for results that nobody held in
+the recording may be held in a replay.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
+from weakref import KeyedRef
 
 import numpy as np
 
@@ -23,31 +27,50 @@ class Unrecordable(Exception):
     """The segment does something that cannot be compiled; it stays eager. Says why."""
 
 
+class Layout(NamedTuple):
+    """How an array lies in memory, `strides` in bytes: known of it also when it is gone."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype
+    address: int
+    contiguous: bool
+
+
 @dataclass(eq=False, slots=True)
 class Memory:
-    """The memory behind some arrays.
+    """The memory behind some arrays, while it lives and after.
 
     Attributes:
-        owner: the array that `value` describes.
+        layout: of the array that `value` describes.
         value: what it holds now.
         generation: how many writes it has seen in this recording.
         source: which input it is, or None for memory that the segment made.
         split: several inputs are views of it: it may be read but not written.
     """
 
-    owner: np.ndarray
+    layout: Layout
     value: Value
     generation: int = 0
     source: int | None = None
     split: bool = False
 
 
+class Spot(NamedTuple):
+    """Where an array lies: its memory, and how it lies there."""
+
+    memory: Memory
+    layout: Layout
+
+
 @dataclass(eq=False, slots=True)
 class _Entry:
-    array: np.ndarray  # held, so that its id stays its own
+    """What an array has held since its memory's `generation`."""
+
     memory: Memory
     value: Value
     generation: int
+    reference: Any  # to the array: when that dies the entry goes, before its id is used again
 
 
 def root_of(array: np.ndarray) -> Any:
@@ -70,9 +93,16 @@ def address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 
 
-def element_strides(array: np.ndarray) -> tuple[int, ...]:
+def layout_of(array: np.ndarray) -> Layout:
+    """How an array lies in memory."""
+    contiguous = bool(array.flags.c_contiguous)
+    return Layout(array.shape, array.strides, array.dtype, address(array), contiguous)
+
+
+def element_strides(array: np.ndarray | Layout) -> tuple[int, ...]:
     """An array's strides in elements."""
-    return tuple(step // array.itemsize for step in array.strides)
+    size = array.dtype.itemsize
+    return tuple(step // size for step in array.strides)
 
 
 def storage_in_frame(t: Tensor) -> Storage:
@@ -110,54 +140,72 @@ Emit = Callable[[str, tuple, dict], Value]
 
 
 class Memories:
-    """The memory that a recording has met."""
+    """The memory that a recording has met.
+
+    It keeps no array alive: a recording costs no more memory than the eager run that it is.
+    """
 
     def __init__(self, emit: Emit):
         self.emit = emit
-        self.by_root: dict[int, Memory] = {}
-        self.entries: dict[int, _Entry] = {}
-        self.held: list[Any] = []  # roots, so that their ids stay their own
-
-    def knows(self, array: np.ndarray) -> bool:
-        """Whether an array's value can be told."""
-        return id(array) in self.entries or id(root_of(array)) in self.by_root
+        by_root: dict[int, tuple[Memory, Any]] = {}
+        entries: dict[int, _Entry] = {}
+        self.by_root, self.entries = by_root, entries
+        # these know the tables only: what a recording holds goes with it, not with a collection
+        self._root_dies = lambda reference: by_root.pop(reference.key, None)
+        self._array_dies = lambda reference: entries.pop(reference.key, None)
 
     def add_input(self, array: np.ndarray, value: Value, source: int) -> None:
         """Memory that comes from outside."""
         root = root_of(array)
-        memory = self.by_root.get(id(root))
+        memory = self._at(root)
         if memory is None:
-            memory = Memory(array, value, source=source)
-            self._enter(root, memory)
+            memory = self._enter(root, Memory(layout_of(array), value, source=source))
         else:
             if memory.generation:
                 raise Unrecordable("a view, made before the segment, of memory written in it")
             memory.split = True
-        self.entries[id(array)] = _Entry(array, memory, value, memory.generation)
+        self._note(array, memory, value)
 
     def add_result(self, array: np.ndarray, value: Value) -> None:
         """What a primitive has computed: new memory, or a view of known memory."""
         root = root_of(array)
-        memory = self.by_root.get(id(root))
+        memory = self._at(root)
         if memory is None:
-            memory = Memory(array, value)
-            self._enter(root, memory)
-        self.entries[id(array)] = _Entry(array, memory, value, memory.generation)
+            memory = self._enter(root, Memory(layout_of(array), value))
+        self._note(array, memory, value)
 
     def forget(self) -> None:
-        """Hold no array any more: the recording is over."""
+        """The recording is over."""
         self.by_root.clear()
         self.entries.clear()
-        self.held.clear()
+        del self.emit
 
-    def _enter(self, root: Any, memory: Memory) -> None:
-        self.by_root[id(root)] = memory
-        self.held.append(root)
+    def _enter(self, root: Any, memory: Memory) -> Memory:
+        try:
+            holder = KeyedRef(root, self._root_dies, id(root))
+        except TypeError:  # bytes, for instance: held, so that their ids stay their own
+            holder = root
+        self.by_root[id(root)] = memory, holder
+        return memory
+
+    def _note(self, array: np.ndarray, memory: Memory, value: Value) -> None:
+        """An array holds `value`, as long as its memory is not written."""
+        reference = KeyedRef(array, self._array_dies, id(array))
+        self.entries[id(array)] = _Entry(memory, value, memory.generation, reference)
+
+    def _at(self, root: Any) -> Memory | None:
+        found = self.by_root.get(id(root))
+        return None if found is None else found[0]
 
     def find(self, array: np.ndarray) -> Memory | None:
         """The memory that an array lies in, if it is known."""
         entry = self.entries.get(id(array))
-        return entry.memory if entry is not None else self.by_root.get(id(root_of(array)))
+        return entry.memory if entry is not None else self._at(root_of(array))
+
+    def spot(self, array: np.ndarray) -> Spot | None:
+        """Where an array lies, if its memory is known."""
+        memory = self.find(array)
+        return None if memory is None else Spot(memory, layout_of(array))
 
     def value(self, array: np.ndarray) -> Value:
         """What an array holds now.
@@ -171,27 +219,14 @@ class Memories:
         memory = self.find(array)
         if memory is None:
             raise Unrecordable("an array of unknown origin, made outside primitives")
-        if same_place(array, memory.owner):
+        layout = layout_of(array)
+        if layout == memory.layout:
             value = memory.value
         else:
-            name, params = self.step_from_owner(memory, array)
+            name, params = step_to(memory, layout)
             value = self.emit(name, (memory.value,), params)
-        self.entries[id(array)] = _Entry(array, memory, value, memory.generation)
+        self._note(array, memory, value)
         return value
-
-    def step_from_owner(self, memory: Memory, array: np.ndarray) -> tuple[str, dict[str, Any]]:
-        """The view primitive that leads from a memory's owner to another array over it."""
-        owner = memory.owner
-        if owner.dtype != array.dtype or not owner.flags.c_contiguous:
-            raise Unrecordable("a view of another dtype or of memory in another order")
-        offset = (address(array) - address(owner)) // owner.itemsize
-        if array.size and not 0 <= offset < owner.size:
-            raise Unrecordable("a view that begins outside of what the segment knows")
-        params = {
-            "shape": array.shape, "strides": element_strides(array), "offset": offset,
-            "layout": (owner.shape, element_strides(owner), 0),
-        }  # fmt: skip
-        return "as_strided", params
 
     def write(self, array: np.ndarray, value: Value) -> Memory:
         """Let an array hold `value` (of its shape and dtype) from now on."""
@@ -200,23 +235,30 @@ class Memories:
             raise Unrecordable("a write to an array of unknown origin")
         if memory.split:
             raise Unrecordable("a write to memory that several inputs share")
-        owner = memory.owner
-        if same_place(array, owner):
+        whole, layout = memory.layout, layout_of(array)
+        if layout == whole:
             memory.value = value
-        elif array.size == owner.size and array.flags.c_contiguous and owner.flags.c_contiguous:
-            memory.value = self.emit("view", (value,), {"shape": owner.shape})
+        elif array.size == prod(whole.shape) and layout.contiguous and whole.contiguous:
+            memory.value = self.emit("view", (value,), {"shape": whole.shape})
         else:
-            name, params = self.step_from_owner(memory, array)
+            name, params = step_to(memory, layout)
             steps = ((name, params, None),)
             memory.value = self.emit(REGION_WRITE, (memory.value, value), {"steps": steps})
         memory.generation += 1
-        self.entries[id(array)] = _Entry(array, memory, value, memory.generation)
+        self._note(array, memory, value)
         return memory
 
 
-def same_place(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays are the same elements in the same order."""
-    return a is b or (
-        a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
-        and address(a) == address(b)
-    )  # fmt: skip
+def step_to(memory: Memory, layout: Layout) -> tuple[str, dict[str, Any]]:
+    """The view primitive that leads from all of a memory to an array over it."""
+    whole = memory.layout
+    if whole.dtype != layout.dtype or not whole.contiguous:
+        raise Unrecordable("a view of another dtype or of memory in another order")
+    offset = (layout.address - whole.address) // whole.dtype.itemsize
+    if prod(layout.shape) and not 0 <= offset < prod(whole.shape):
+        raise Unrecordable("a view that begins outside of what the segment knows")
+    params = {
+        "shape": layout.shape, "strides": element_strides(layout), "offset": offset,
+        "layout": (whole.shape, element_strides(whole), 0),
+    }  # fmt: skip
+    return "as_strided", params

@@ -19,7 +19,7 @@ from ..graph.ir import Node, Number, Value
 from ..prims import PRIMITIVES
 from ..prims.primitive import Aval, Primitive
 from .floats import Handed
-from .memory import Memories, Unrecordable
+from .memory import Memories, Memory, Unrecordable
 from .symbols import Numbers, Symbol, Varying
 
 
@@ -27,23 +27,22 @@ class Recorder:
     """One recording: nodes so far, the memory they have met, the inputs and numbers they need.
 
     Attributes:
-        inputs: tensors from outside, in the order they were met, and `input_values`.
+        input_values: of the tensors from outside, in the order they were met.
         event: the number of the event that is running.
-        written: inputs and results that the present event has written to.
+        written: memory that the present event has written to.
         meet: called with a gradient that grows, and that the segment has not seen so far.
     """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.memories = Memories(self.emit)
-        self.inputs: list[Tensor] = []
         self.input_values: list[Value] = []
         self.numbers = Numbers()
         self.handed = Handed()
         self.event = 0
         self.active = False
         self.thread = threading.get_ident()
-        self.written: list[np.ndarray] = []
+        self.written: list[Memory] = []
         self.failure: str | None = None
         self.accumulated: list[tuple[Tensor, Tensor, bool]] = []
         self.meet: Callable[[Tensor], None] = _nothing
@@ -56,11 +55,16 @@ class Recorder:
         contiguous = array.flags.c_contiguous
         steps = None if contiguous else tuple(s // array.itemsize for s in array.strides)
         value = Value(array.shape, array.dtype, steps)
-        number = len(self.inputs)
+        number = len(self.input_values)
         self.memories.add_input(array, value, number)
-        self.inputs.append(tensor)
         self.input_values.append(value)
         return number
+
+    def forget(self) -> None:
+        """The recording is over: hold nothing, nor wait for a collection of cycles."""
+        self.memories.forget()
+        self.accumulated.clear()
+        self.meet = _nothing
 
     def fail(self, reason: str) -> None:
         """The segment cannot be compiled."""
@@ -141,8 +145,7 @@ class Recorder:
 
     def assign(self, target: np.ndarray, value: Value) -> None:
         """An array holds `value` from now on."""
-        self.memories.write(target, value)
-        self.written.append(target)
+        self.written.append(self.memories.write(target, value))
 
     def accumulate(self, leaf: Tensor, held: Tensor | None, grad: Tensor) -> None:
         """A leaf's gradient grows: `held` is written in place, or is None and `leaf._grad` new."""

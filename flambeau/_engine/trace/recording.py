@@ -20,7 +20,7 @@ from .companions import KINDS, Companions
 from .ending import Ending, Tape, place_of, renumbered
 from .floats import Floats
 from .histories import differentiable, used_up
-from .memory import Unrecordable
+from .memory import Memory, Spot, Unrecordable
 from .modules import ModuleCall, plan_of, record_module
 from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
 from .pending import Meta, delivered, is_masked, mask, meta_of, own_class, unmask
@@ -43,9 +43,9 @@ class Recording:
     """
 
     __slots__ = (
-        "arrays", "began", "companions", "endings", "events", "floats", "grown", "histories",
-        "inputs", "key", "masked", "metas", "number_of", "numbers", "recorder", "root", "slot_of",
-        "slots", "specs", "start", "start_slot", "stepped", "tracer", "used", "views",
+        "began", "companions", "endings", "events", "floats", "grown", "histories", "inputs",
+        "key", "masked", "metas", "number_of", "numbers", "recorder", "root", "slot_of", "slots",
+        "specs", "spots", "start", "start_slot", "stepped", "tracer", "used", "views",
     )  # fmt: skip
 
     closed = None  # as a Run's that is not over
@@ -62,12 +62,12 @@ class Recording:
         self.recorder = Recorder()
         self.floats = Floats(self.recorder.handed, root)
         self.slot_of: dict[int, int] = {}
-        self.arrays: list[np.ndarray] = []  # of each slot
+        self.spots: list[Spot] = []  # of each slot's array
         self.metas: list[Meta] = []  # likewise, as they are now
         self.histories: dict[int, Callable[[], TapeNode | None]] = {}
         self.used: dict[int, str] = {}  # names of the histories that a backward has used up
         self.endings: list[tuple[TraceNode, Ending]] = []
-        self.number_of: dict[int, int] = {}
+        self.number_of: dict[Memory, int] = {}
         self.views: dict[int, Any] = {}  # of slots that autograd knows as views
         self.specs: dict[int, InputSpec] = {}  # of the present event
         self.grown: dict[int, Any] = {}  # patterns of gradients that it has been the first to meet
@@ -85,8 +85,7 @@ class Recording:
     def stop(self) -> None:
         """Note nothing more, and let all tensors be ordinary."""
         recorders.stop(self.recorder)
-        self.recorder.memories.forget()  # they are in a cycle: do not wait for its collection
-        self.recorder.inputs.clear()
+        self.recorder.forget()
         self.unmask_all()
 
     def replace(self, made: Tensor, t: Tensor) -> None:
@@ -127,7 +126,6 @@ class Recording:
         recorder = self.recorder
         recorder.event = len(self.events)
         recorder.written.clear()
-        recorder.accumulated.clear()
         before = len(recorder.nodes), len(self.inputs), len(self.numbers), len(self.companions)
         args, kwargs = self.floats.begin(descriptor, args, kwargs)
         if descriptor is STEP:
@@ -153,6 +151,7 @@ class Recording:
                 self._conclude(node, result)
             except Unrecordable as reason:
                 recorder.fail(f"{descriptor.name}: {reason}")
+        recorder.accumulated.clear()  # it holds gradients
         return result
 
     def _execute(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -257,7 +256,8 @@ class Recording:
             meta = meta_of(t)
             if meta == self.metas[pattern.slot]:
                 continue
-            if not is_masked(t) or t.__dict__["_array"] is not self.arrays[pattern.slot]:
+            spot = self.recorder.memories.spot(t.__dict__["_array"])
+            if not is_masked(t) or spot != self.spots[pattern.slot]:
                 raise Unrecordable("a tensor that has been read changes what it is")
             if self._seen_by_others(pattern.slot):
                 raise Unrecordable("a tensor with views gets a history, and they with it")
@@ -265,11 +265,10 @@ class Recording:
             t.__dict__["_meta"] = meta
 
     def _seen_by_others(self, slot: int) -> bool:
-        find = self.recorder.memories.find
-        memory = find(self.arrays[slot])
+        memory = self.spots[slot].memory
         return any(
-            find(array) is memory and other != slot and self.slots[other]() is not None
-            for other, array in enumerate(self.arrays)
+            spot.memory is memory and other != slot and self.slots[other]() is not None
+            for other, spot in enumerate(self.spots)
         )
 
     def _result(self, node: TraceNode, x: Any) -> Any:
@@ -293,15 +292,15 @@ class Recording:
     def _add_slot(self, node: TraceNode, t: Tensor) -> int:
         if type(t) is not Tensor:
             raise Unrecordable(f"a result of class {type(t).__name__}")
-        if self.recorder.memories.find(t._array) is None:
+        spot = self.recorder.memories.spot(t._array)
+        if spot is None:
             raise Unrecordable("a result that no primitive has computed")
         slot = len(self.slots)
-        array = t._array
         meta = node.metas[slot] = meta_of(t)
         self.metas.append(meta)
         self.slots.append(weakref.ref(t))
         self.slot_of[id(t)] = slot
-        self.arrays.append(array)
+        self.spots.append(spot)
         if t._grad_fn is not None:
             self.histories[slot] = weakref.ref(t._grad_fn)
         elif t._view is not None:
@@ -339,15 +338,15 @@ class Recording:
         if not self.recorder.written:
             return ()
         memories = self.recorder.memories
-        written = {id(memories.find(array)) for array in self.recorder.written}
+        written = set(self.recorder.written)
         found: list[Any] = []
         for number, t in enumerate(self.inputs):
-            if id(memories.find(t.__dict__["_array"])) in written:
+            if memories.find(t.__dict__["_array"]) in written:
                 found.append(Input(number, False))
                 self._mask(t)
-        for slot, array in enumerate(self.arrays):
+        for slot, spot in enumerate(self.spots):
             made = self.slots[slot]()
-            if made is not None and not is_masked(made) and id(memories.find(array)) in written:
+            if made is not None and not is_masked(made) and spot.memory in written:
                 found.append(Result(slot))
                 self._mask(made)
         return tuple(found)
@@ -393,11 +392,10 @@ class Recording:
         before = self.endings[-1][1].generations if self.endings else {}
         places = {s: place for _, part in self.endings for s, place in part.places.items()}
         seen_by = Counter(place.memory for place in places.values())
-        for slot, array in enumerate(self.arrays):
+        for slot, spot in enumerate(self.spots):
             ending.tapes[slot] = self._tape(slot)
-            place = place_of(recorder, array, self.number_of)
-            memory = recorder.memories.find(array)
-            if place is None or memory is None:
+            place, memory = place_of(spot, self.number_of), spot.memory
+            if place is None:
                 if slot >= self.start_slot:
                     ending.unplaced.append(slot)
                 continue
@@ -418,7 +416,7 @@ class Recording:
                 if slot in self.views:
                     ending.views[slot] = self.views[slot]
                 ending.memory_values[number] = memory.value
-        self.start_slot = len(self.arrays)
+        self.start_slot = len(self.spots)
         if final:
             self._add_updates(ending)
             self._add_late(ending)
@@ -429,7 +427,7 @@ class Recording:
         for number, t in enumerate(self.inputs):
             memory = self.recorder.memories.find(t.__dict__["_array"])
             if memory is not None and memory.generation and memory.source == number:
-                if not memory.owner.flags.c_contiguous:
+                if not memory.layout.contiguous:
                     raise Unrecordable("a write to an input in another order in memory")
                 ending.updates.append((number, memory.value, memory.generation))
 
