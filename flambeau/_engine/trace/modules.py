@@ -220,7 +220,6 @@ class ModuleGuard:
                     return False
             if self.direct:
                 self._last, self._epoch = weakref.ref(plan), state.epoch
-        run.modules += ((module, plan.members),)
         return True
 
     def _is(self, run: Any, pattern: Any, t: Tensor) -> bool:

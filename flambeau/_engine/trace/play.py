@@ -222,6 +222,9 @@ class _Writer:
             self.lines.append(f"    slots[{self.name(slot)}].__dict__['_meta'] = {self.name(meta)}")
         if node.step is not None:
             self.lines.append("    run.steps += (args,)")
+        if node.module is not None:
+            self.lines.append("    module = args[0]")
+            self.lines.append("    run.modules += ((module, module.__dict__['_plan'].members),)")
         if node.descriptor.name == "grad=":
             self.lines.append("    args[0].__dict__['_grad'] = None")
         self.lines.append(f"    return {self.result(node.result)}")

@@ -11,7 +11,7 @@ import pytest
 
 import flambeau
 from flambeau import nn
-from tests.modes import mode
+from tests.modes import MODES, mode
 
 pytest.importorskip("llvmlite")
 
@@ -251,3 +251,27 @@ def test_models_are_not_kept_alive():
         gc.collect()
         assert dead() is None
         HUB.clear()
+
+
+def test_a_module_that_did_not_fit_is_not_among_those_that_did():
+    """A branch of the tree is tried in vain; then a side exit calls the modules again."""
+    first, second = nn.Linear(4, 5), nn.Linear(5, 3)
+    inputs = [flambeau.rand(6, 4), flambeau.rand(5, 4)]
+    base = flambeau.rand(3)
+
+    def results(count: int) -> list[float]:
+        found = []
+        for i in range(count):
+            scale = base.abs().sum()
+            out = second(first(inputs[i % 2]))
+            total = out.exp().sum() if i in (9, 10) else out.square().sum()
+            (total * scale).backward()
+            found.append(total.item())
+        return found
+
+    with mode("off"):
+        expected = results(12)
+    for name in MODES[1:]:
+        HUB.clear()
+        with mode(name):
+            assert results(12) == pytest.approx(expected, rel=1e-5)
