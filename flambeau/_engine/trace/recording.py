@@ -39,7 +39,7 @@ class Recording:
         recorder: what notes the primitives.
         endings: the parts so far, each with the event that it ends at.
         companions: what has gone along with events and is no tensor.
-        stepped: whether an optimizer has stepped while a backward waits for an answer.
+        stepped: whether an optimizer has stepped in the middle of a backward.
     """
 
     __slots__ = (
@@ -141,7 +141,7 @@ class Recording:
         if descriptor is PROCEED or descriptor.name in ("backward", "autograd.grad"):
             self._note_used_histories()
         self.companions.waiting += isinstance(result, Asked) - (descriptor is PROCEED)
-        self.stepped = self.companions.waiting > 0 and (self.stepped or descriptor is STEP)
+        self.stepped |= descriptor is STEP and self.companions.waiting > 0
         if node is not None:
             node.random = any("generator" in each.params for each in recorder.nodes[before[0] :])
             node.inputs_before, node.numbers_before, node.companions_before = before[1:]
@@ -405,7 +405,7 @@ class Recording:
             number, generation = place.memory, memory.generation
             ending.generations[number] = generation
             changed = before.get(number, generation) != generation
-            if changed and seen_by[number] > 1:
+            if changed and seen_by[number] > 1 and memory.source is None:
                 raise Unrecordable("memory that several results see is written after a read")
             if not final and memory.source is not None and memory.generation:
                 raise Unrecordable("an input that is written is read through a view before the end")

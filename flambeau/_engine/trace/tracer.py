@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd.callbacks import PROCEED
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from ..base import state
@@ -181,7 +180,6 @@ class Tracer:
         assert recording is not None
         if len(recording.events) >= LONGEST:
             recording.recorder.fail("the segment is too long")
-        over = descriptor is STEP or descriptor is PROCEED and recording.stepped
         before = state.on_op
         state.on_op = self.hub.inner(before)
         try:
@@ -190,18 +188,20 @@ class Tracer:
             state.on_op = self.hub.restored(before)
             if recording.recorder.failure is not None and self.recording is recording:
                 self.abandon()
-        if self.recording is not None and over:
+        if self.recording is not None and descriptor is STEP:
             self.boundary()
             if not recording.open_tape():
                 self.conclude()
         return result
 
     def _repeats(self, descriptor: Any, args: tuple) -> bool:
-        """Whether a long recording has come back to its beginning, and can end there."""
+        """Whether a recording that is long, or has stepped, is back at its beginning: it ends."""
         recording = self.recording
         assert recording is not None
         events = recording.events
-        if len(events) <= LOOP or beginning(descriptor, args) != recording.key:
+        if len(events) <= LOOP and not recording.stepped:
+            return False
+        if beginning(descriptor, args) != recording.key:
             return False
         if recording.open_tape() or recording.events[-1].descriptor is READ:
             return False  # where something was read a part has ended already

@@ -138,7 +138,84 @@ def accumulated() -> Any:
     return step, lambda: _everything(model, optimizer)
 
 
-PROGRAMS = [classifier, read_in_the_middle, writes_and_views, two_optimizers, accumulated]
+class Rounded(flambeau.autograd.Function):
+    """A straight-through estimator that keeps what it is given, and what it gives."""
+
+    calls = 0
+
+    @staticmethod
+    def forward(ctx, x, kept):
+        out = flambeau.round(x * 4) / 4
+        ctx.save_for_backward(x, out)
+        ctx.kept = kept * 2
+        return out, kept.view_as(kept)
+
+    @staticmethod
+    def backward(ctx, grad, other):
+        Rounded.calls += 1
+        x, out = ctx.saved_tensors
+        if (grad.abs().max() > 100).item():
+            return grad, other
+        return grad * (x.abs() < 1) + 0.1 * (out - x), other * ctx.kept
+
+
+def custom_functions() -> Any:
+    """A custom function with two results, used twice, that reads in its backward."""
+    model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+    optimizer = flambeau.optim.AdamW(model.parameters(), lr=0.05)
+    x, y = _data()
+    Rounded.calls = 0
+
+    def step() -> list[Any]:
+        optimizer.zero_grad()
+        hidden, bias = Rounded.apply(model[1](model[0](x)), model[0].bias)
+        again, _ = Rounded.apply(hidden * 1.5, bias)
+        loss = F.cross_entropy(model[2](again + bias), y)
+        loss.backward()
+        optimizer.step()
+        return [loss]
+
+    return step, lambda: [*_everything(model, optimizer), Rounded.calls]
+
+
+def hooks() -> Any:
+    """Hooks of leaves, results and a module, a retained gradient, a step within backward."""
+    model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+    optimizer = flambeau.optim.AdamW(model[2].parameters(), lr=0.05)
+    inner = flambeau.optim.SGD([model[0].weight], lr=0.1, momentum=0.9)
+    x, y = _data()
+    calls: list[str] = []
+
+    def update(p: Any) -> None:
+        calls.append("update")
+        inner.step()
+        inner.zero_grad()
+
+    def halve(grad: Any) -> Any:
+        calls.append("halve")
+        return grad / 2
+
+    model[0].weight.register_post_accumulate_grad_hook(update)
+    model[2].weight.register_hook(halve)
+    model[1].register_full_backward_hook(lambda m, gi, go: calls.append("module"))
+
+    def step() -> list[Any]:
+        optimizer.zero_grad()
+        hidden = model[1](model[0](x))
+        hidden.retain_grad()
+        hidden.register_hook(halve)
+        loss = F.cross_entropy(model[2](hidden), y)
+        loss.backward()
+        optimizer.step()
+        return [loss, hidden.grad.sum().item()]
+
+    return step, lambda: [*_everything(model, optimizer, inner), *calls]
+
+
+PROGRAMS = [
+    classifier, read_in_the_middle, writes_and_views, two_optimizers, accumulated,
+    custom_functions, hooks,
+]  # fmt: skip
 
 
 def _warmed(program: Program) -> tuple[Step, Callable[[], list[Any]]]:
