@@ -90,7 +90,7 @@ def _tensor_difference(node: Any, run: Any, pattern: Any, x: Any, where: str) ->
         ("shape", array.shape, spec.shape),
         ("dtype", array.dtype.name, spec.dtype.name),
         ("strides (in bytes)", array.strides, spec.steps),
-        ("requires_grad", x._requires_grad, spec.leaf_requires_grad),
+        ("requires_grad", x._requires_grad, spec.requires_grad),
     ):
         if now != before:
             return f"{where} has {name} {now}, not {before}"

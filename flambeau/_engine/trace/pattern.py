@@ -16,6 +16,7 @@ import numpy as np
 from ..autograd.tensor import Tensor, storage_of
 from ..base import state
 from ..base.devices import CPU
+from .histories import FreedNode
 from .memory import Unrecordable
 from .pending import is_masked, own_class
 
@@ -112,8 +113,8 @@ class InputSpec:
     """What a tensor from outside must be like to stand where the recorded one stood."""
 
     __slots__ = (
-        "cls", "dtype", "epoch", "hooked", "inference", "last", "leaf_requires_grad", "number",
-        "remember", "shape", "steps",
+        "cls", "dtype", "epoch", "hooked", "inference", "last", "leaf", "number", "remember",
+        "requires_grad", "shape", "steps",
     )  # fmt: skip
 
     def __init__(self, t: Tensor, number: int):
@@ -123,18 +124,19 @@ class InputSpec:
         self.shape = array.shape
         self.dtype = array.dtype
         self.steps = array.strides
-        self.leaf_requires_grad = t._requires_grad
+        self.requires_grad = t._requires_grad
+        self.leaf = t._grad_fn is None  # otherwise its history has been used up
         self.inference = t._inference
         self.hooked = _hooked(t)
         self.last: Callable[[], Tensor | None] = _nothing
         self.epoch = -1
-        self.remember = t._requires_grad
+        self.remember = t._requires_grad and self.leaf
 
     @property
     def key(self) -> tuple:
         """What two specs have in common that admit the same tensors."""
-        return (self.cls, self.shape, self.dtype, self.steps, self.leaf_requires_grad,
-                self.inference, self.hooked)  # fmt: skip
+        return (self.cls, self.shape, self.dtype, self.steps, self.requires_grad,
+                self.leaf, self.inference, self.hooked)  # fmt: skip
 
     def knows(self, t: Any) -> bool:
         """Whether this very tensor was admitted before, and nothing has happened to it since."""
@@ -151,7 +153,7 @@ class InputSpec:
         array = t._array
         if (
             array.shape != self.shape or array.strides != self.steps or array.dtype != self.dtype
-            or t._requires_grad is not self.leaf_requires_grad
+            or t._requires_grad is not self.requires_grad or (t._grad_fn is None) is not self.leaf
             or t._inference is not self.inference or _hooked(t) != self.hooked
             or unfit(t) is not None
         ):  # fmt: skip
@@ -179,7 +181,7 @@ def unfit(t: Tensor) -> str | None:
         return None
     if t._device is not CPU:
         return "a tensor on another device"
-    if t._grad_fn is not None:
+    if t._grad_fn is not None and not isinstance(t._grad_fn, FreedNode):
         return "a tensor whose history began before the segment"
     view = t._view
     if view is not None and (t._requires_grad or view.base._requires_grad):

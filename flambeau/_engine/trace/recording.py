@@ -19,7 +19,7 @@ from . import recorder as recorders
 from .companions import KINDS, Companions
 from .ending import Ending, Tape, place_of, renumbered
 from .floats import Floats
-from .histories import differentiable, used_up
+from .histories import FreedNode, differentiable, used_up
 from .memory import Memory, Spot, Unrecordable
 from .modules import ModuleCall, plan_of, record_module
 from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
@@ -45,7 +45,8 @@ class Recording:
     __slots__ = (
         "began", "companions", "endings", "events", "floats", "grown", "histories", "inputs",
         "key", "masked", "metas", "number_of", "numbers", "recorder", "root", "slot_of", "slots",
-        "specs", "spots", "start", "start_slot", "stepped", "tracer", "used", "views",
+        "specs", "spots", "start", "start_slot", "stepped", "tracer", "used",
+        "used_before", "views",
     )  # fmt: skip
 
     closed = None  # as a Run's that is not over
@@ -66,6 +67,7 @@ class Recording:
         self.metas: list[Meta] = []  # likewise, as they are now
         self.histories: dict[int, Callable[[], TapeNode | None]] = {}
         self.used: dict[int, str] = {}  # names of the histories that a backward has used up
+        self.used_before: dict[int, TapeNode] = {}  # of inputs whose history is used up
         self.endings: list[tuple[TraceNode, Ending]] = []
         self.number_of: dict[Memory, int] = {}
         self.views: dict[int, Any] = {}  # of slots that autograd knows as views
@@ -225,6 +227,8 @@ class Recording:
         assert number == len(self.inputs)
         self.inputs.append(t)
         specs[number] = InputSpec(t, number)
+        if not specs[number].leaf:
+            self.used_before[number] = t.__dict__["_grad_fn"]
         return Input(number, True)
 
     # --- after an event -----------------------------------------------------------------------
@@ -247,7 +251,8 @@ class Recording:
         for pattern in _tensors(node.args):
             if isinstance(pattern, Input):
                 t = self.inputs[pattern.number]
-                if t.__dict__.get("_grad_fn") is not None:
+                made = t.__dict__.get("_grad_fn")
+                if made is not None and made is not self.used_before.get(pattern.number):
                     raise Unrecordable("a tensor from outside gets a history")
                 continue
             t = self.slots[pattern.slot]()
@@ -365,6 +370,14 @@ class Recording:
             for slot in range(len(self.slots))
             if self.slots[slot]() is not None
         )
+
+    def close_histories(self) -> None:
+        """What is over has what a replay gives it: one node that says that all is used up."""
+        tapes = self.endings[-1][1].tapes
+        for slot, reference in enumerate(self.slots):
+            t = reference()
+            if t is not None and t._view is None and tapes[slot].state == "closed":
+                t._grad_fn, t._output_index = FreedNode(tapes[slot].label), 0
 
     def _tape(self, slot: int) -> Tape:
         t = self.slots[slot]()

@@ -32,7 +32,7 @@ from .segment import MOST_CHILDREN, PATIENCE, READ, STEP, TraceNode, root_node
 LONGEST = 4000  # events of a segment
 MOST_SHAPES = 16  # of the first op's first operand, for which segments are recorded
 MOST_BEGINNINGS = 16  # ways in which segments with the same first op may begin
-MOST_READS = 8  # in a segment, while a backward is still to come
+MOST_READS = 32  # in a segment, while a backward is still to come
 FREE_RECORDINGS = 8  # then one more for so many events:
 EVENTS_PER_RECORDING = 60
 LOOP = 64  # events after which a segment ends where it repeats itself
@@ -228,6 +228,7 @@ class Tracer:
             log.left_eager(recording)
             return
         insert(recording)
+        recording.close_histories()
         log.recorded(recording)
 
     def abandon(self) -> None:
