@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ._engine.autograd.exposure import watch
 from ._engine.autograd.tensor import Storage, Tensor, storage_of
-from ._engine.base import defaults, dtypes
+from ._engine.base import defaults, dtypes, state
 from ._engine.base.devices import CPU, META, device as Device, resolve
 from ._engine.base.dtypes import dtype
 
@@ -100,6 +101,7 @@ class UntypedStorage:
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
+        watch(self._core, self)
         return self._readable().__array_interface__
 
     @property
@@ -141,16 +143,16 @@ class UntypedStorage:
         return type(self)._of_memory(taken) if isinstance(index, slice) else int(taken)
 
     def __setitem__(self, index: Any, value: int) -> None:
-        self._readable()[index] = value
+        self._writable()[index] = value
 
     def fill_(self, value: int) -> UntypedStorage:
         """Set every byte to `value`."""
-        self._readable()[:] = value
+        self._writable()[:] = value
         return self
 
     def copy_(self, source: UntypedStorage, non_blocking: bool = False) -> UntypedStorage:
         """Copy the bytes of a storage of the same size into this one."""
-        self._readable()[:] = source._readable()
+        self._writable()[:] = source._readable()
         return self
 
     def clone(self) -> UntypedStorage:
@@ -176,6 +178,10 @@ class UntypedStorage:
     def is_cuda(self) -> bool:
         """False."""
         return False
+
+    def _writable(self) -> np.ndarray:
+        state.settle()  # nobody has been told that this memory changes
+        return self._readable()
 
     def _readable(self) -> np.ndarray:
         if self.device == META:
@@ -243,6 +249,10 @@ class TypedStorage:
             wrap_storage = UntypedStorage._of_memory(elements.view(np.uint8), resolve(device))
         self._untyped_storage = wrap_storage
 
+    def _writable(self) -> np.ndarray:
+        state.settle()
+        return self._elements
+
     @property
     def _elements(self) -> np.ndarray:
         memory = self._untyped_storage._readable()
@@ -290,11 +300,11 @@ class TypedStorage:
         return self._elements[index].item()
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._elements[index] = value
+        self._writable()[index] = value
 
     def fill_(self, value: Any) -> TypedStorage:
         """Set every element to `value`."""
-        self._elements[:] = value
+        self._writable()[:] = value
         return self
 
     def clone(self) -> TypedStorage:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
+from .._engine.autograd.exposure import take_in
 from .._engine.autograd.meta import empty_array
 from .._engine.autograd.mode import mode
-from .._engine.autograd.tensor import Tensor, expose, mark_requires_grad, share, wrap
+from .._engine.autograd.tensor import Tensor, mark_requires_grad, share, wrap
 from .._engine.base import defaults, devices, dtypes
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import dtype
@@ -345,9 +346,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
             "copy of your array  with array.copy().) "
         )
     plain = ndarray if type(ndarray) is np.ndarray else ndarray.view(np.ndarray)
-    made = wrap(canonical(plain))
-    expose(made)
-    return made
+    return take_in(canonical(plain))
 
 
 def canonical(array: np.ndarray) -> np.ndarray:

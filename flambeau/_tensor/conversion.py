@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from .._engine.autograd.calls import P
+from .._engine.autograd.exposure import give_out
 from .._engine.autograd.inplace import write_
 from .._engine.autograd.meta import empty_array
-from .._engine.autograd.tensor import Tensor, expose, wrap
+from .._engine.autograd.tensor import Tensor, wrap
 from .._engine.base import devices, dtypes, state
 from .._engine.base.devices import CPU, device
 from .._engine.base.dtypes import dtype
@@ -63,9 +64,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
             f"can't convert {self._device} device type tensor to numpy. Use Tensor.cpu() to copy "
             "the tensor to host memory first."
         )
-    array = self._array
-    expose(self)
-    return array
+    return give_out(self)
 
 
 @method()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._engine.autograd.exposure import give_out, take_in
 from .._engine.autograd.tensor import Tensor, mark_requires_grad, wrap
 from .._engine.base import devices, dtypes
 from .._engine.base.devices import CPU
@@ -66,7 +67,7 @@ def __dlpack__(self: Tensor, **options: Any) -> Any:
         raise BufferError(f"a tensor on device '{self._device}' has no data to export")
     options = {k: v for k, v in options.items() if v is not None and k != "stream"}
     half = self._array.dtype.kind == "V"
-    capsule = (self._array.view(np.uint16) if half else self._array).__dlpack__(**options)
+    capsule = give_out(self, np.uint16 if half else None).__dlpack__(**options)
     if half:
         _head(capsule).code = _BFLOAT
     return capsule
@@ -136,7 +137,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     if half:
         array = array.view(dtypes.bfloat16.numpy)
     dtypes.from_numpy(array.dtype)
-    made = wrap(array)
+    made = take_in(array)
     return made.clone() if copy else made  # type: ignore[attr-defined]
 
 
@@ -194,7 +195,7 @@ def frombuffer(
             f"bytes) must not be greater than actual buffer length ({length} bytes)"
         )
     assert memory is not None
-    made = wrap(memory[offset : offset + count * dtype.itemsize].view(dtype.numpy))
+    made = take_in(memory[offset : offset + count * dtype.itemsize].view(dtype.numpy))
     if requires_grad:
         mark_requires_grad(made)
     return made

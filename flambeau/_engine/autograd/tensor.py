@@ -6,6 +6,7 @@ class-level defaults, so that wrapping an array costs one assignment.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +29,10 @@ class Storage:
     version: int = 0
     # the same memory under another version counter, as `.data` gives it
     of: Storage | None = None
-    # whether something outside may write to the memory unseen (NumPy, DLPack ...)
+    # whether something outside may write to the memory unseen (NumPy, DLPack ...), and for as long
+    # as which objects are there: see `exposure`
     exposed: bool = False
+    windows: tuple[Callable[[], Any], ...] = ()
     # whether a guard remembers a tensor over it
     bound: bool = False
     # the address of the storage's first byte; views count their offset from here
@@ -199,16 +202,6 @@ def mark_requires_grad(t: Tensor, wanted: bool = True) -> None:
         state.tracer.flag_changes(t)
     t._requires_grad = wanted
     t._plain = not wanted and t._view is None and t._device is CPU and not t._inference
-
-
-def expose(t: Tensor) -> None:
-    """Somebody outside sees the tensor's memory, and may write to it without our knowledge."""
-    if state.tracer is not None:
-        core = storage_of(t).core
-        core.exposed = True
-        state.tracer.was_exposed(t)
-        if core.bound:
-            state.epoch += 1
 
 
 def own(t: Tensor) -> None:

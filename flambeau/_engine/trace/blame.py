@@ -41,6 +41,7 @@ def _why_not(run: Any, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> 
         _difference(node, run, node.args, args, "its arguments")
         or _difference(node, run, node.kwargs, kwargs, "its arguments")
         or _gradients(node, run)
+        or ("" if run.unchanged(node.reads) else "memory that is visible outside has changed")
         or ("memory that it writes is seen by others" if node.dirty else "an operand has changed")
     )
     return f"{descriptor.name}: {reason}"

@@ -181,8 +181,8 @@ class Ending:
         self.roots = frozenset(r for number, r in enumerate(roots) if number not in passing)
         self.written_roots = frozenset(roots[number] for number in self.written - passing)
         self.arrays = [
-            None if number in passing else inputs[number].__dict__["_array"]
-            for number in self.input_numbers
+            None if n in passing or n in run.snapshots else inputs[n].__dict__["_array"]
+            for n in self.input_numbers
         ]
         self._count_writes(inputs)
         self.seen_at = run.tracer.admissions

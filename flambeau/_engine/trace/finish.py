@@ -21,6 +21,7 @@ from ..graph.ir import ProgramFault
 from .histories import FreedNode
 from .memory import root_of, storage_in_frame
 from .pending import masked_class, set_class
+from .snapshots import put
 
 if TYPE_CHECKING:
     from .ending import Ending
@@ -68,6 +69,7 @@ class _Writer:
                 self.fail_if(f"r{number} in ending.{roots}")
             if number in ending.place_of_input:
                 self.add(f"arrays[{ending.place_of_input[number]}] = x")
+        self.add("if run.snapshots: put(run, ending, arrays)")
         written = [f"r{number}, " for number, _ in ending.passing_updates]
         if written:
             read = [f"r{n}, " for n in sorted(ending.passing - ending.written)]
@@ -174,7 +176,7 @@ class _Writer:
             "ending": self.ending, "program": self.ending.program, "vector": self.ending.vector,
             "count": getrefcount, "root_of": root_of, "storage_in_frame": storage_in_frame,
             "ProgramFault": ProgramFault, "Masked": masked_class(Tensor), "Tensor": Tensor,
-            "set_class": set_class, "FreedNode": FreedNode,
+            "set_class": set_class, "FreedNode": FreedNode, "put": put,
         }  # fmt: skip
         exec(_code("\n".join(self.lines)), scope)  # of this module's own making
         return scope["finish"]

@@ -20,6 +20,7 @@ from .log import LOG
 from .modules import plan_of
 from .play import MISS
 from .segment import STEP
+from .snapshots import may_be_seen
 from .tracer import Tracer
 
 MODES = ("off", "auto", "force")
@@ -234,10 +235,8 @@ class Hub:
         tracer = self.local.tracer
         if tracer is None or tracer.busy:
             return
-        for one in (tracer.run, tracer.recording):
-            if one is not None and one.knows(t._array):
-                tracer.settle("memory became visible outside")
-                return
+        if not may_be_seen(tracer, t._array):
+            tracer.settle("memory became visible outside")
 
     def flag_changes(self, t: Tensor) -> None:
         """A tensor is about to want gradients, or not to want them any more."""

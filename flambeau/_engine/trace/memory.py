@@ -153,6 +153,7 @@ class Memories:
         # these know the tables only: what a recording holds goes with it, not with a collection
         self._root_dies = lambda reference: by_root.pop(reference.key, None)
         self._array_dies = lambda reference: entries.pop(reference.key, None)
+        self.met: set[Memory] = set()  # what the present event has looked at, or written
 
     def add_input(self, array: np.ndarray, value: Value, source: int) -> None:
         """Memory that comes from outside."""
@@ -214,11 +215,12 @@ class Memories:
             Unrecordable: nobody has said where it comes from.
         """
         entry = self.entries.get(id(array))
-        if entry is not None and entry.generation == entry.memory.generation:
-            return entry.value
-        memory = self.find(array)
+        memory = self.find(array) if entry is None else entry.memory
         if memory is None:
             raise Unrecordable("an array of unknown origin, made outside primitives")
+        self.met.add(memory)
+        if entry is not None and entry.generation == memory.generation:
+            return entry.value
         layout = layout_of(array)
         if layout == memory.layout:
             value = memory.value
@@ -235,6 +237,7 @@ class Memories:
             raise Unrecordable("a write to an array of unknown origin")
         if memory.split:
             raise Unrecordable("a write to memory that several inputs share")
+        self.met.add(memory)
         whole, layout = memory.layout, layout_of(array)
         if layout == whole:
             memory.value = value

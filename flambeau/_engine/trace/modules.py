@@ -18,7 +18,7 @@ import numpy as np
 from ..autograd.tensor import Tensor
 from ..base import state
 from .memory import Unrecordable
-from .pattern import Input, InputSpec, Result, key_of
+from .pattern import Input, InputSpec, Result, kept_from, key_of
 from .segment import Event
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -207,6 +207,7 @@ class ModuleGuard:
 
     def fits(self, run: Any, module: Any) -> bool:
         """Whether a module stands for the recorded one; binds its tensors."""
+        first = len(run.inputs)
         plan: ModulePlan = module.__dict__["_plan"]  # up to date: its call has just seen to that
         if plan is self._last() and self._epoch == state.epoch and plan.intact():
             run.inputs += plan.tensors
@@ -218,7 +219,7 @@ class ModuleGuard:
             for t, pattern in zip(plan.tensors, self.patterns, strict=True):
                 if not self._is(run, pattern, t):
                     return False
-            if self.direct:
+            if self.direct and not kept_from(run, first):
                 self._last, self._epoch = weakref.ref(plan), state.epoch
         return True
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..graph.ir import Value, values_of
 from .memory import Unrecordable
+from .snapshots import admit
 
 
 def link(recording: Any) -> None:
@@ -14,6 +15,7 @@ def link(recording: Any) -> None:
     Raises:
         Unrecordable: a value that nothing computes.
     """
+    admit(recording)
     values = recording.recorder.input_values
     given = set(values)
     made: dict[Value, tuple[int, int, int]] = {}

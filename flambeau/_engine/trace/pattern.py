@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autograd.exposure import visible
 from ..autograd.tensor import Tensor, storage_of
 from ..base import state
 from ..base.devices import CPU
@@ -110,11 +111,15 @@ def constant(x: Any) -> Constant:
 
 
 class InputSpec:
-    """What a tensor from outside must be like to stand where the recorded one stood."""
+    """What a tensor from outside must be like to stand where the recorded one stood.
+
+    Attributes:
+        copies: whether memory that is visible outside may be copied at each run.
+    """
 
     __slots__ = (
-        "cls", "dtype", "epoch", "hooked", "inference", "last", "leaf", "number", "remember",
-        "requires_grad", "shape", "steps",
+        "cls", "copies", "dtype", "epoch", "hooked", "inference", "last", "leaf", "number",
+        "remember", "requires_grad", "shape", "steps",
     )  # fmt: skip
 
     def __init__(self, t: Tensor, number: int):
@@ -131,6 +136,7 @@ class InputSpec:
         self.last: Callable[[], Tensor | None] = _nothing
         self.epoch = -1
         self.remember = t._requires_grad and self.leaf
+        self.copies = True
 
     @property
     def key(self) -> tuple:
@@ -155,13 +161,17 @@ class InputSpec:
             array.shape != self.shape or array.strides != self.steps or array.dtype != self.dtype
             or t._requires_grad is not self.requires_grad or (t._grad_fn is None) is not self.leaf
             or t._inference is not self.inference or _hooked(t) != self.hooked
-            or unfit(t) is not None
         ):  # fmt: skip
             return False
-        run.fresh.append(self.number)
+        reason = unfit(t)
+        if reason is not None and (reason is not VISIBLE or not self.copies):
+            return False
         if self.remember:
-            storage_of(t).core.bound = True
             run.tracer.admissions += 1
+        if reason is not None:
+            keep(run, self.number, array)
+        elif self.remember:
+            storage_of(t).core.bound = True
             self.last, self.epoch = weakref.ref(t), state.epoch
         return True
 
@@ -175,8 +185,23 @@ def _hooked(t: Tensor) -> tuple[bool, bool]:
     return bool(t._hooks), bool(t._post_accumulate_hooks)
 
 
+def keep(run: Any, number: int, array: np.ndarray) -> None:
+    """Copy an input that others may write to: it is read from now on; see `snapshots`."""
+    if not run.snapshots:
+        run.snapshots = {}
+    run.snapshots[number] = array.tobytes()
+
+
+def kept_from(run: Any, first: int) -> bool:
+    """Whether an input from this number on has been copied: all of them are to be seen again."""
+    return bool(run.snapshots) and max(run.snapshots) >= first
+
+
+VISIBLE = "memory that is visible outside"
+
+
 def unfit(t: Tensor) -> str | None:
-    """Why a tensor cannot be an input of a segment; None if it can."""
+    """Why a tensor cannot be an input of a segment; None if it can. VISIBLE memory is copied."""
     if t._plain and t._storage is None and t._array.flags.writeable:
         return None
     if t._device is not CPU:
@@ -186,12 +211,7 @@ def unfit(t: Tensor) -> str | None:
     view = t._view
     if view is not None and (t._requires_grad or view.base._requires_grad):
         return "a view of a tensor that requires grad"
-    storage = t._storage
-    if storage is not None and storage.exposed:
-        return "memory that is visible outside"
-    if not t._array.flags.writeable:
-        return "memory that is read-only"
-    return None
+    return VISIBLE if visible(t) else None
 
 
 # --- guards --------------------------------------------------------------------------------------

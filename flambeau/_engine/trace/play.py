@@ -208,6 +208,8 @@ class _Writer:
         else:
             self._arguments()
         self._gradients()
+        if node.reads:
+            self.miss_if("run.snapshots and not run.unchanged(node.reads)")
         if node.dirty:
             self.miss_if("not run.may_write(node)")
         self.lines.append("    run.cursor = node")

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from ..autograd.callbacks import PROCEED, Asked
 from ..autograd.mode import mode
 from ..autograd.node import Node as TapeNode
@@ -22,10 +20,11 @@ from .floats import Floats
 from .histories import FreedNode, differentiable, used_up
 from .memory import Memory, Spot, Unrecordable
 from .modules import ModuleCall, plan_of, record_module
-from .pattern import Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
+from .pattern import VISIBLE, Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
 from .pending import Meta, delivered, is_masked, mask, meta_of, own_class, unmask
 from .recorder import Recorder
 from .segment import READ, STEP, LeafGradient, TraceNode
+from .snapshots import looked_at
 from .step import record_step
 from .views import described, placed
 
@@ -108,10 +107,6 @@ class Recording:
         """Somebody reads (or sets) an attribute of a masked tensor; see `Run.touched`."""
         return self.tracer.touched(self, t, name)
 
-    def knows(self, array: np.ndarray) -> bool:
-        """Whether an array lies in memory that has been met."""
-        return self.recorder.memories.find(array) is not None
-
     def give(self, value: float) -> Any:
         """A number that the present event brings along."""
         self.numbers.append(value)
@@ -127,6 +122,7 @@ class Recording:
         """
         recorder = self.recorder
         recorder.event = len(self.events)
+        recorder.memories.met.clear()
         recorder.written.clear()
         before = len(recorder.nodes), len(self.inputs), len(self.numbers), len(self.companions)
         args, kwargs = self.floats.begin(descriptor, args, kwargs)
@@ -147,6 +143,7 @@ class Recording:
         if node is not None:
             node.random = any("generator" in each.params for each in recorder.nodes[before[0] :])
             node.inputs_before, node.numbers_before, node.companions_before = before[1:]
+            node.reads = looked_at(self, before[1])
         if node is not None and recorder.failure is None and self.tracer.recording is self:
             try:
                 self.floats.settle(self, node)
@@ -219,7 +216,7 @@ class Recording:
         if is_masked(delivered(t)):
             raise Unrecordable("a tensor that another thread is computing")
         reason = unfit(t)
-        if reason is not None:
+        if reason is not None and reason is not VISIBLE:
             raise Unrecordable(reason)
         if self.tracer.recording is not self:
             raise Unrecordable("the recording ended while its operands were looked at")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.callbacks import Asked
+from ..autograd.exposure import visible
 from ..autograd.tensor import Tensor
 from ..autograd.views import ViewInfo
 from .histories import FreedNode
@@ -16,6 +17,7 @@ from .modules import as_it_was
 from .pattern import Asking, Result, Sequence, rebuild
 from .pending import FRAMED, Meta, is_masked, mask, meta_of, set_class, unmask
 from .segment import READ, TraceNode
+from .snapshots import past, unchanged
 from .views import base_of
 
 
@@ -26,7 +28,7 @@ class Run:
         root: where the segment's tree begins; cursor: the last event that fitted.
         slots: every result so far, pending. Held here, they are alive for others only if more
             references to them exist.
-        inputs: the tensors from outside, in order; `fresh`, numbers of those seen anew.
+        inputs: the tensors from outside, in order.
         numbers: the floats that vary, in order.
         steps: the arguments of optimizers' steps.
         modules: those that were called, with their members.
@@ -35,6 +37,8 @@ class Run:
         parts: the endings of the parts that have run, and their `outputs`.
         generators: which those have drawn from, and their states before.
         companions: what has come along beside tensors and numbers.
+        snapshots: by number, what inputs held whose memory is visible outside.
+        copied: the copies that a side exit works on, by the ids of what owns their memory.
     """
 
     # most runs need none of these: they are made when they are wanted
@@ -45,6 +49,8 @@ class Run:
     outputs: tuple[list[Any], ...] = ()
     generators: tuple[tuple[Any, bytes], ...] = ()
     companions: tuple[Any, ...] = ()
+    snapshots: dict[int, bytes] = {}
+    copied: dict[int, Any] = {}
     closed: Any = None  # the ending that keeps what is still pending, when it is over
 
     def __init__(self, tracer: Any, root: TraceNode):
@@ -52,7 +58,6 @@ class Run:
         self.root = self.cursor = root
         self.slots: list[Tensor] = []
         self.inputs: list[Tensor] = []
-        self.fresh: list[int] = []
         self.numbers: list[float] = []
         self.settled: dict[int, list[Any]] = {}
         self.shared: set[int] = set()
@@ -72,16 +77,21 @@ class Run:
     def forget(self, node: TraceNode) -> None:
         """What a node bound before it was found not to fit."""
         del self.inputs[node.inputs_before :], self.numbers[node.numbers_before :]
-        if self.fresh:
-            self.fresh = [number for number in self.fresh if number < node.inputs_before]
         if self.companions:
             self.companions = self.companions[: node.companions_before]
+        if self.snapshots:
+            kept = self.snapshots.items()
+            self.snapshots = {n: data for n, data in kept if n < node.inputs_before}
 
     def ask(self, owner: Any, given: tuple, grad_mode: bool) -> Asked:
         """The question that the engine would ask here, about pending tensors."""
         asked = Asked(owner, given, grad_mode, None)
         self.companions += (asked,)
         return asked
+
+    def unchanged(self, numbers: frozenset[int]) -> bool:
+        """Whether memory that is visible outside is still what has been read of it."""
+        return unchanged(self, numbers)
 
     def resolve(self, pattern: Any) -> Tensor:
         """The tensor that a Result or Input pattern stands for now."""
@@ -91,9 +101,10 @@ class Run:
 
     def may_write(self, node: TraceNode) -> bool:
         """Whether nobody else sees the memory that an event will write late."""
-        if node.final:
-            return True  # at once, for every alias to see
-        return all(is_masked(t) or not aliased(t) for t in (self.resolve(p) for p in node.dirty))
+        written = map(self.resolve, node.dirty)
+        if node.final:  # at once, for every alias to see
+            return not self.snapshots or all(t.__dict__["_array"].flags.writeable for t in written)
+        return all(is_masked(t) or not (aliased(t) or visible(t)) for t in written)
 
     def mask_dirty(self, node: TraceNode) -> None:
         """Settled tensors that an event writes are pending from now on."""
@@ -205,6 +216,10 @@ class Run:
         """Do everything eagerly that was promised, and turn pending tensors into its results."""
         self.unmask_settled()
         results: list[Any] = []
+        with past(self, results):
+            self._again(perform, results)
+
+    def _again(self, perform: Callable[[TraceNode, tuple, dict], Any], results: list[Any]) -> None:
         steps, modules = iter(self.steps), iter(self.modules)
         for node in self.cursor.path():
             if node.descriptor is READ:
@@ -250,8 +265,9 @@ class Run:
         t = self.slots[len(results)]
         results.append(t)
         if not is_masked(t):  # settled for good: its array stays, and may hold later writes
-            if t.__dict__["_array"] is not made._array:
-                np.copyto(t.__dict__["_array"], made._array)
+            held, root = t.__dict__["_array"], root_of(made._array)
+            if root is not root_of(held) and id(root) not in self.copied:
+                np.copyto(held, made._array)
             return t
         notes = {k: v for k, v in t.__dict__.items() if not k.startswith("_") or k in FRAMED}
         t.__dict__.clear()

@@ -51,6 +51,7 @@ class TraceNode:
         inputs_before, numbers_before, companions_before: how many came before this event.
         play: see `play`.
         dirty: patterns of settled tensors whose memory it writes.
+        reads: numbers of the inputs, brought along by earlier events, whose memory it looks at.
         gradients: what it does to leaves, if it is a backward.
         step: the plan of an optimizer's step, if it is one.
         module: the guard of the module that is called, if it is such a call.
@@ -66,7 +67,7 @@ class TraceNode:
         "__weakref__", "args", "casting", "changes", "children", "companions_before", "descriptor",
         "dirty", "ending", "final", "grad", "gradients", "in_vain", "inference", "inputs_before",
         "key", "kwargs", "line", "metas", "misses", "module", "numbers_before", "parent", "pause",
-        "play", "random", "result", "special", "specs", "step",
+        "play", "random", "reads", "result", "special", "specs", "step",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +87,7 @@ class TraceNode:
         self.parent: TraceNode | None = None
         self.dirty: tuple[Any, ...] = ()
         self.gradients: tuple[LeafGradient, ...] = ()
+        self.reads: frozenset[int] = frozenset()
         self.step: Any = None
         self.module: Any = None
         self.children: list[TraceNode] = []

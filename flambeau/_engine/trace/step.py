@@ -11,7 +11,7 @@ from ..base import state as switches
 from ..base.devices import CPU
 from .memory import Unrecordable
 from .options import Expression, expression_of
-from .pattern import InputSpec, Result, same
+from .pattern import InputSpec, Result, kept_from, same
 from .pending import delivered
 from .short import Short
 from .symbols import SYMBOLS, Varying
@@ -115,7 +115,7 @@ class StepPlan:
         self.epoch = switches.epoch
         if self.short is None and Short.possible(self):
             self.short = Short(self)
-        if self.short is not None:
+        if self.short is not None and not kept_from(run, first):
             self.short.remember(self, groups, states, run.inputs[first:])
         return True
 
