@@ -136,7 +136,7 @@ def record(
 def _wrap_view(primitive: Primitive, base: Tensor, result: Any, params: dict) -> Any:
     several = type(result) is tuple
     outs = tuple([share(base, array) for array in result]) if several else (share(base, result),)
-    if mode.grad:
+    if mode.grad and not base._plain:
         record(primitive, (base,), params, outs)
     for number, out in enumerate(outs):
         out._view = ViewInfo.of(base, primitive.name, params, number if several else None)

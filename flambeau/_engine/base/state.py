@@ -14,6 +14,7 @@ that guards remember.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 on_op: Callable[..., Any] | None = None
@@ -40,6 +41,11 @@ def redefine() -> None:
     """Something about to change makes the same calls do other things, in every thread."""
     if tracer is not None:
         tracer.forget()
+
+
+def aside() -> AbstractContextManager[None]:
+    """A region in which this thread's ops run at once, whatever is pending."""
+    return nullcontext() if tracer is None else tracer.aside()
 
 
 def settle() -> None:

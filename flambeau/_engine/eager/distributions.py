@@ -170,7 +170,7 @@ def permutation(state: GeneratorState, count: int, dtype: np.dtype) -> np.ndarra
     draw = state.words if count < _LONG_PERMUTATION else state.long_words
     places = np.arange(swaps, dtype=np.uint64)
     targets = places + draw(swaps) % (np.uint64(count) - places)
-    shuffle = _swap_one_by_one if count < 5000 else _swap_all
+    shuffle = _swap_one_by_one if count < 350 else _swap_all
     return shuffle(targets.astype(np.int64), count).astype(dtype, copy=False)
 
 
@@ -198,8 +198,8 @@ def _swap_all(targets: np.ndarray, count: int) -> np.ndarray:
         if (further == found).all():
             break
         found = further
-    same = np.sort(targets * count + places)  # by target, then by place
-    target, place = np.divmod(same, count)
+    place = _by_target(targets)
+    target = targets[place]
     earlier = np.empty_like(place)
     earlier[1:] = np.where(target[1:] == target[:-1], found[place[:-1]], target[1:])
     earlier[0] = target[0]
@@ -207,6 +207,15 @@ def _swap_all(targets: np.ndarray, count: int) -> np.ndarray:
     order[place] = earlier
     order[~away] = found[~away]
     return order
+
+
+def _by_target(targets: np.ndarray) -> np.ndarray:
+    """The places in the order of their targets (below 2**32), equal ones as they are."""
+    # NumPy sorts 16-bit keys by counting: four times as fast
+    place = targets.astype(np.uint16).argsort(kind="stable")
+    if targets.size > 1 << 16:
+        place = place[(targets >> 16).astype(np.uint16)[place].argsort(kind="stable")]
+    return place
 
 
 def bernoulli_mask(state: GeneratorState, count: int, p: float) -> np.ndarray:

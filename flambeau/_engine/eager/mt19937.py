@@ -6,6 +6,7 @@ value left over from the last Box-Muller pair, its 5056-byte form) is kept here.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import struct
@@ -68,9 +69,7 @@ class GeneratorState:
 
     def _twister(self) -> Any:
         if self._bits is None:
-            from numpy.random import MT19937  # imported late: it costs 15 ms
-
-            self._bits = MT19937(0)
+            self._bits = _unseeded()
             self._bits._legacy_seeding(self.seed & 0xFFFFFFFF)
             self._raw = self._bits.random_raw
         return self._bits
@@ -201,6 +200,24 @@ class GeneratorState:
         other = GeneratorState(self.seed)
         other.from_bytes(self.to_bytes())
         return other
+
+
+def _unseeded() -> Any:
+    """NumPy's MT19937 in no state of importance: its own seeding takes longer than all the rest."""
+    from numpy.random import MT19937  # imported late: it costs 15 ms
+
+    return MT19937(_seeds())
+
+
+@functools.cache
+def _seeds() -> Any:
+    from numpy.random.bit_generator import ISeedSequence
+
+    class Zeros(ISeedSequence):
+        def generate_state(self, n_words: int, dtype: Any = np.uint32) -> np.ndarray:
+            return np.zeros(n_words, dtype)
+
+    return Zeros()
 
 
 class _Words:

@@ -216,6 +216,16 @@ class Hub:
         if recorder is not None:
             recorder.fail(reason)
 
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """A region whose ops run at once; what they touch of what is pending is settled."""
+        tracer = self.tracer()
+        tracer.off += 1
+        try:
+            yield
+        finally:
+            tracer.off -= 1
+
     def settle(self, reason: str = "something outside of ops") -> None:
         """The world must be as it seems."""
         tracer = self.local.tracer

@@ -15,6 +15,8 @@ import numpy as np
 
 import flambeau
 
+from ..._engine.eager.distributions import any_integers, permutation
+
 if TYPE_CHECKING:
     from flambeau import Generator
 
@@ -29,12 +31,14 @@ __all__ = [
 
 Index_co = TypeVar("Index_co", covariant=True)
 
+_INT64 = np.dtype(np.int64)
 _DRAWS_WITH_REPLACEMENT = 32  # indices drawn at a time, as PyTorch does
 
 
 def draw_seed(generator: Generator | None) -> int:
     """One non-negative 63-bit number from `generator` (None: the default generator)."""
-    return flambeau.empty((), dtype=flambeau.int64).random_(generator=generator).item()
+    state = (flambeau.default_generator if generator is None else generator)._state
+    return int(any_integers(state, 1, _INT64)[0])  # what `random_` gives, without a tensor
 
 
 def _check_num_samples(num_samples: Any, bool_is_wrong: bool = False) -> None:
@@ -133,11 +137,11 @@ class RandomSampler(Sampler[int]):
         else:
             whole, rest = divmod(self.num_samples, total)
             for _ in range(whole):
-                yield flambeau.randperm(total, generator=generator).numpy()
+                yield permutation(generator._state, total, _INT64)
             # PyTorch draws the last permutation even where no index of it is used, which shows
             # in a generator that others use too.
             if rest or self.generator is not None:
-                yield flambeau.randperm(total, generator=generator).numpy()[:rest]
+                yield permutation(generator._state, total, _INT64)[:rest]
 
     def __iter__(self) -> Iterator[int]:
         for block in self._blocks():

@@ -9,7 +9,9 @@ import numpy as np
 
 import flambeau
 
-from ...._engine.autograd.tensor import Tensor
+from ...._engine.autograd.mode import mode
+from ...._engine.autograd.tensor import Tensor, wrap
+from ...._engine.base.devices import CPU
 from .containers import is_namedtuple, mapping_like, sequence_like
 
 CollateMap = dict[type | tuple[type, ...], Callable[..., Any]]
@@ -87,7 +89,29 @@ def collate(batch: Sequence[Any], *, collate_fn_map: CollateMap | None = None) -
 
 
 def collate_tensor_fn(batch: Sequence[Any], *, collate_fn_map: CollateMap | None = None) -> Any:
-    return flambeau.stack(batch, 0)
+    stacked = _stacked(batch)
+    return flambeau.stack(batch, 0) if stacked is None else made(stacked)
+
+
+def _stacked(batch: Sequence[Any]) -> np.ndarray | None:
+    """The samples' elements in one array, if they are alike and nothing else is to be known."""
+    arrays = [t._array for t in batch if type(t) is Tensor and t._device is CPU]
+    first = arrays[0] if len(arrays) == len(batch) else None
+    if first is None or any(t._requires_grad for t in batch):
+        return None
+    if any(array.shape != first.shape or array.dtype != first.dtype for array in arrays):
+        return None
+    if not first.ndim:
+        return np.array(arrays, first.dtype)
+    return np.concatenate(arrays).reshape(len(arrays), *first.shape)
+
+
+def made(array: np.ndarray) -> Tensor:
+    """A batch, as an op would make it in the present mode."""
+    t = wrap(array)
+    if mode.inference:
+        t._inference, t._plain = True, False
+    return t
 
 
 def collate_numpy_array_fn(

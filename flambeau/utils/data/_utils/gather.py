@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...._engine.autograd.tensor import Tensor, wrap
+from ...._engine.autograd.tensor import Tensor
 from ...._engine.base.devices import CPU
 from ..dataset import Subset, TensorDataset
 from ..sampler import BatchSampler, RandomSampler, SequentialSampler, WeightedRandomSampler
-from .collate import default_collate, default_collate_fn_map
+from .collate import default_collate, default_collate_fn_map, made
 from .fetch import _DatasetKind
 from .iterators import _SingleProcessDataLoaderIter
 
@@ -78,7 +78,7 @@ class _TensorDataLoaderIter(_SingleProcessDataLoaderIter):
                 rows = _row_numbers(positions)
                 if self._chosen is not None:
                     rows = self._chosen[rows]
-                return [wrap(_gather(tensor._array, rows)) for tensor in tensors]
+                return [made(_gather(tensor._array, rows)) for tensor in tensors]
             except (IndexError, TypeError, ValueError):
                 pass  # fetching sample by sample knows what to do, or what to say
         if isinstance(positions, np.ndarray):

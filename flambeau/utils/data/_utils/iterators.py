@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ...._engine.base import state
 from ..sampler import draw_seed
 from .fetch import _DatasetKind
 
@@ -94,4 +95,6 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         )
 
     def _next_data(self) -> Any:
-        return self._dataset_fetcher.fetch(self._next_index())
+        # Samples are made at once, as workers do: what is done for each is no part of a step.
+        with state.aside():
+            return self._dataset_fetcher.fetch(self._next_index())
