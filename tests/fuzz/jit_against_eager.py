@@ -36,6 +36,12 @@ def make(seed: int) -> Loop:
         return tensors(random, flambeau, smooth=kind == "smooth")
 
 
+def program(seed: int) -> Loop:
+    """That loop, or (four in eight) that loop with numbers that vary."""
+    loop = make(seed)
+    return varied(loop, Random(seed)) if seed // len(KINDS) % 2 else loop
+
+
 def disagreement(
     loop: Loop,
     torch: Any = None,
@@ -106,9 +112,7 @@ def main() -> int:
     HUB.strict = True
     failures = 0
     for seed in range(arguments.seed, arguments.seed + arguments.count):
-        loop = make(seed)
-        if seed // len(KINDS) % 2:
-            loop = varied(loop, Random(seed))
+        loop = program(seed)
         if arguments.print:
             print(loop.script())
             continue

@@ -6,7 +6,7 @@ import pytest
 
 from tests.modes import MODES
 
-from .jit_against_eager import disagreement, make
+from .jit_against_eager import disagreement, make, program
 from .loops import Line, Loop, difference, run
 
 COUNT, CHUNK = 200, 20  # programs; in a chunk they meet what those before them have compiled
@@ -19,7 +19,7 @@ ONCE = (7, 37, 52, 101, 176, 2041, 2137, 2139, 2160, 2173, 2184, 2201, 2324, 238
 @pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
 def test_every_mode_agrees(first):
     for seed in range(first, first + CHUNK):
-        loop = make(seed)
+        loop = program(seed)
         found = disagreement(loop, turns=1)
         assert not found, f"seed {seed}: {found}\n{loop.script()}"
 

@@ -53,7 +53,7 @@ def is_far(x: Any) -> bool:
 
 def is_rate(x: Any) -> bool:
     """Whether x is a probability with which something is dropped, and not all."""
-    return type(x) is float and 0.0 < x < 1.0
+    return type(x) in (float, np.float64) and 0.0 < x < 1.0  # a float32's 1 - p is another
 
 
 # --- which arguments, and which primitives -------------------------------------------------------
@@ -189,7 +189,7 @@ class Handed:
             return x
         derived, number = expected
         made = number.derived(derived.formula(dtype))
-        if not same(made.value, x):
+        if repr(made.value) != repr(x):  # to the bit, and NaN is NaN
             raise Unrecordable("a number that is derived in another way than expected")
         self.known[id(x)] = x, made
         self.arrived.add((name, place))

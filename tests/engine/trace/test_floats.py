@@ -104,7 +104,8 @@ CALLS: dict[tuple[str, str], Any] = {
 }
 # the first operand of an in-place op is a tensor
 IMPOSSIBLE = {(f"{n}_", "input") for n in ("add", "sub", "mul", "div", "true_divide")}
-RATES = [0.5, 0.25, 0.1, 1 / 3, 0.9, 0.0, 1.0, 0.7, 1e-9, 1 - 1e-9, 2.0**-53, 5e-324, math.nan]
+RATES = [0.5, 0.25, 0.1, 1 / 3, 0.9, 0.0, 1.0, 0.7, 1e-9, 1 - 1e-9, 2.0**-53, 5e-324, math.nan,
+         np.float64(0.3), np.float32(0.3), 0, 1]  # fmt: skip
 
 
 def _values(argument: str, name: str) -> list[Any]:
