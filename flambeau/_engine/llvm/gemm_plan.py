@@ -27,7 +27,7 @@ MOST_ROWS = 8
 # read in longer pieces.
 MOST_VECTORS, MOST_ACCUMULATORS = 6, 24
 # So many panels of B at least make use of rows of A once they are packed.
-PANELS_OF_PACKED_ROWS = 4
+PANELS_OF_PACKED_ROWS = 16
 # Cycles to pack one element of B.
 PACK_CYCLES = 0.5
 # What one more form of tile costs, for the time to compile it: so many cycles, but no more than
