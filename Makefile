@@ -16,7 +16,7 @@ ARGS ?=
 help:
 	@echo "make demo         train the seed's MLP on handwritten digits (under a minute)"
 	@echo "make test         the test suite, without torch"
-	@echo "make test-modes   most of it again with the JIT off and forced"
+	@echo "make test-modes   most of it again without llvmlite, and with the JIT forced"
 	@echo "make conformance  PyTorch's own test databases against flambeau (installs $(TORCH))"
 	@echo "make bench        training steps beside torch, torch.compile and JAX"
 	@echo "make bench-eager  single ops and the import, beside torch and NumPy"
@@ -34,13 +34,13 @@ demo: .venv/.demo
 test: .venv/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
-# What is about tensors, autograd, layers and optimizers again, eagerly and compiled at first sight;
-# the other tests choose their modes themselves.
+# What is about tensors, autograd, layers and optimizers again, eagerly (as where there is no
+# llvmlite) and compiled at first sight; the other tests choose their modes themselves.
+test-modes: AGAIN = --ignore=tests/engine --ignore=tests/footguns --ignore=tests/fuzz \
+    --ignore=tests/architecture
 test-modes: .venv/.dev
-	for mode in off force; do \
-	    FLAMBEAU_JIT=$$mode $(BIN)/python -m pytest --ignore=tests/engine --ignore=tests/footguns \
-	        --ignore=tests/fuzz --ignore=tests/architecture $(ARGS) || exit 1; \
-	done
+	FLAMBEAU_JIT=off $(BIN)/python -m pytest -p tests.without_llvmlite $(AGAIN) $(ARGS)
+	FLAMBEAU_JIT=force $(BIN)/python -m pytest $(AGAIN) $(ARGS)
 
 architecture: .venv/.dev
 	$(BIN)/python -m pytest tests/architecture $(ARGS)
