@@ -22,7 +22,6 @@ def link(recording: Any) -> None:
     passing = frozenset(
         number
         for node in recording.events
-        if node.step is None
         for number, spec in node.specs.items()
         if not spec.remember
     )

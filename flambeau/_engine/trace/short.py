@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..autograd.tensor import Tensor
 from ..base import state as switches
 from .pattern import Input, Result
 
 if TYPE_CHECKING:
-    from .step import StepPlan
+    from .step import Entry, StepPlan
 
 
 class Short:
@@ -27,30 +26,33 @@ class Short:
     """
 
     def __init__(self, plan: StepPlan):
-        self.scope: dict[str, Any] = {"switches": switches, "epoch": -1}
+        self.scope: dict[str, Any] = {"switches": switches, "epoch": -1, "specs": plan.specs}
         exec("\n".join(_lines(plan)), self.scope)  # of this module's own making
         self.fits: Callable[[Any, tuple], bool] = self.scope["fits"]
 
     @staticmethod
     def possible(plan: StepPlan) -> bool:
-        """Whether all parameters come with the segment, their gradients from it, and numbers
-        from expressions."""
-        return all(each.expression is not None for each in plan.sets) and all(
-            entry is not None and type(entry.grad) is Result
-            and type(entry.param) is Input and not entry.param.new
-            for entries in plan.groups for entry in entries
-        )  # fmt: skip
+        """Whether all parameters have a gradient, no tensor comes twice, and numbers are
+        expressions."""
+        entries = [entry for entries in plan.groups for entry in entries]
+        seen = [x for e in entries if e for x in (e.param, e.grad, *(t for _, t in e.tensors))]
+        twice = any(type(x) is Input and not x.new and x.number in plan.specs for x in seen)
+        expressions = all(each.expression is not None for each in plan.sets)
+        return None not in entries and not twice and expressions
 
-    def remember(self, plan: StepPlan, groups: Any, states: Any, brought: list[Tensor]) -> None:
-        """These are the tensors of a step that fits."""
-        scope = self.scope
+    def remember(self, plan: StepPlan, groups: Any, states: Any, brought: list[Any]) -> None:
+        """These are the tensors of a step that fits, and the inputs that it brings along."""
+        scope, first = self.scope, min(plan.specs, default=0)
         scope["rule"], scope["epoch"], scope["brought"] = plan.rule, switches.epoch, brought
         for index, (group, entries) in enumerate(zip(groups, plan.groups, strict=True)):
             for place, (param, entry) in enumerate(zip(group["params"], entries, strict=True)):
                 name, state = f"{index}_{place}", states.get(param)
                 scope[f"p{name}"], scope[f"f{name}"] = param, param.__dict__
                 scope[f"s{name}"] = state
-                for number, (key, _) in enumerate(entry.tensors):  # type: ignore[union-attr]
+                assert entry is not None
+                if _is_new(entry.grad):
+                    brought[entry.grad.number - first] = None  # it passes
+                for number, (key, _) in enumerate(entry.tensors):
                     scope[f"t{name}_{number}"] = state[key]
         for index, numbers in enumerate(plan.sets):
             params = groups[numbers.group]["params"]
@@ -68,32 +70,50 @@ def _lines(plan: StepPlan) -> Iterator[str]:
     yield "    slots, inputs = run.slots, run.inputs"
     yield "    try:"
     numbers: list[str] = []
+    passing: list[str] = []
     for index, entries in enumerate(plan.groups):
         yield f"        g = groups[{index}]"
         yield "        params = g['params']"
         yield f"        if len(params) != {len(entries)}: return False"
         for place, entry in enumerate(entries):
-            yield from _entry_lines(entry, f"{index}_{place}", place)
+            assert entry is not None
+            name = f"{index}_{place}"
+            yield f"        if {' or '.join(_differences(entry, name, place))}: return False"
+            if _is_new(entry.grad):
+                grad, number = f"f{name}['_grad']", entry.grad.number
+                yield f"        if not specs[{number}].admits({grad}, run): return False"
+                passing.append(f"    inputs[{number}] = {grad}")
         for at, each in enumerate(plan.sets):
             if each.group == index:
                 yield from _number_lines(each, at, numbers)
     yield "    except KeyError: return False"
     yield "    inputs += brought"
+    yield from passing
     yield f"    run.numbers += [{', '.join(numbers)}]"
     yield "    return True"
 
 
-def _entry_lines(entry: Any, name: str, place: int) -> Iterator[str]:
-    """Lines that compare a parameter, its gradient and its state's tensors."""
-    checks = [
-        f"params[{place}] is not p{name}",
-        f"inputs[{entry.param.number}] is not p{name}",
-        f"f{name}['_grad'] is not slots[{entry.grad.slot}]",
-        f"states.get(p{name}) is not s{name}",
-    ]
-    for number, (key, _) in enumerate(entry.tensors):
-        checks.append(f"s{name}[{key!r}] is not t{name}_{number}")
-    yield f"        if {' or '.join(checks)}: return False"
+def _differences(entry: Entry, name: str, place: int) -> Iterator[str]:
+    """Expressions that say whether a parameter, its gradient or its state is another one."""
+    yield f"params[{place}] is not p{name}"
+    if not _is_new(entry.param):
+        yield f"{_tensor(entry.param)} is not p{name}"
+    if not _is_new(entry.grad):
+        yield f"f{name}['_grad'] is not {_tensor(entry.grad)}"
+    yield f"states.get(p{name}) is not s{name}"
+    for number, (key, pattern) in enumerate(entry.tensors):
+        expected = f"t{name}_{number}" if _is_new(pattern) else _tensor(pattern)
+        yield f"s{name}[{key!r}] is not {expected}"
+
+
+def _is_new(pattern: Any) -> bool:
+    """Whether a step is the first event that sees a tensor."""
+    return type(pattern) is Input and pattern.new
+
+
+def _tensor(pattern: Any) -> str:
+    """The expression for a tensor that an earlier event has seen, or made."""
+    return f"slots[{pattern.slot}]" if type(pattern) is Result else f"inputs[{pattern.number}]"
 
 
 def _number_lines(numbers: Any, index: int, found: list[str]) -> Iterator[str]:

@@ -11,13 +11,13 @@ from ..base import state as switches
 from ..base.devices import CPU
 from .memory import Unrecordable
 from .options import Expression, expression_of
-from .pattern import InputSpec, Result, kept_from, same
+from .pattern import Input, InputSpec, Result, kept_from, same
 from .pending import delivered
 from .short import Short
 from .symbols import SYMBOLS, Varying
 
 
-class _Entry:
+class Entry:
     """One parameter: patterns of it, of its gradient, and of its state's tensors by name."""
 
     __slots__ = ("grad", "param", "tensors")
@@ -65,7 +65,7 @@ class StepPlan:
     def __init__(self, rule: Any, specs: dict[int, InputSpec]):
         self.rule = rule
         self.specs = specs
-        self.groups: list[list[_Entry | None]] = []
+        self.groups: list[list[Entry | None]] = []
         self.names: list[tuple[str, ...]] = []
         self.sets: list[_NumberSet] = []
         self.epoch = -1  # when all tensors were admitted
@@ -119,7 +119,7 @@ class StepPlan:
             self.short.remember(self, groups, states, run.inputs[first:])
         return True
 
-    def _entry_fits(self, run: Any, param: Any, entry: _Entry | None, states: Any) -> bool:
+    def _entry_fits(self, run: Any, param: Any, entry: Entry | None, states: Any) -> bool:
         grad = param.__dict__.get("_grad")
         if entry is None or grad is None:
             return entry is None and grad is None
@@ -220,12 +220,13 @@ def record_step(recording: Any, args: tuple, specs: dict[int, InputSpec]) -> Ste
             entries.append(_entry(recording, plan, param, group, states))
         plan.groups.append(entries)
     _note_updates(recording, plan, groups, states)
-    for spec in specs.values():
-        spec.remember = True
+    grads = {entry.grad for entries in plan.groups for entry in entries if entry is not None}
+    for number, spec in specs.items():
+        spec.remember = Input(number, True) not in grads  # those pass
     return plan
 
 
-def _entry(recording: Any, plan: StepPlan, param: Any, group: Any, states: Any) -> _Entry | None:
+def _entry(recording: Any, plan: StepPlan, param: Any, group: Any, states: Any) -> Entry | None:
     grad = param.__dict__.get("_grad")
     if grad is None:
         return None
@@ -242,7 +243,7 @@ def _entry(recording: Any, plan: StepPlan, param: Any, group: Any, states: Any) 
     tensors = tuple(
         (name, recording.reference(state[name], plan.specs)) for name in (*names, *counters)
     )
-    return _Entry(pattern, grad_pattern, tensors)
+    return Entry(pattern, grad_pattern, tensors)
 
 
 def _note_updates(recording: Any, plan: StepPlan, groups: Any, states: Any) -> None:

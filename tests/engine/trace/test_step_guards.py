@@ -23,13 +23,15 @@ class Training:
         self.optimizer = make([*self.first.parameters(), *self.second.parameters()])
         self.group = self.optimizer.param_groups[0]
         self.losses = []
-        self.scale = 1.0
+        self.reads = False  # before each step
 
     def step(self):
         self.optimizer.zero_grad()
         out = self.second(self.first(X).tanh()) * self.extra
-        loss = (out * self.scale).square().sum()
+        loss = out.square().sum()
         loss.backward()
+        if self.reads:
+            loss.item()
         self.optimizer.step()
         self.losses.append(loss)
 
@@ -94,10 +96,11 @@ OPTIMIZERS = {
 }
 
 
-def _losses(name, make, change):
+def _losses(name, make, change, reads=False):
     with mode(name):
         HUB.clear()
         training = Training(make)
+        training.reads = reads
         for _ in range(BEFORE):
             training.step()
         change(training)
@@ -113,6 +116,40 @@ def test_changes_between_steps(optimizer, change):
     for name in MODES[1:]:
         found = _losses(name, OPTIMIZERS[optimizer], CHANGES[change])
         np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changes_between_steps_that_are_segments_of_their_own(change):
+    expected = _losses("off", OPTIMIZERS["adamw"], CHANGES[change])
+    for name in MODES[1:]:
+        found = _losses(name, OPTIMIZERS["adamw"], CHANGES[change], reads=True)
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def _shared(name, made):
+    """Two parameters with one gradient, and after a while one state, too."""
+    with mode(name):
+        HUB.clear()
+        p, q = (flambeau.nn.Parameter(flambeau.full((3,), value)) for value in (1.0, 5.0))
+        optimizer = flambeau.optim.SGD([p, q], lr=0.1, momentum=0.5)
+        for count in range(14):
+            if made:
+                grad = flambeau.full((3,), 1.0)
+            else:
+                optimizer.zero_grad()
+                (p * 1.0).sum().backward()
+                grad = p.grad
+            p.grad = q.grad = grad
+            optimizer.step()
+            if count == 6:
+                optimizer.state[q] = optimizer.state[p]
+        return [*p.tolist(), *q.tolist()]
+
+
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize("name", MODES[1:])
+def test_a_gradient_and_a_state_that_two_parameters_share(name, made):
+    assert _shared(name, made) == pytest.approx(_shared("off", made), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", MODES)
