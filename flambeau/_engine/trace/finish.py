@@ -124,9 +124,7 @@ class _Writer:
         self._settle_at_length("    ")
         for slot in simple:
             self._hand_out(slot)
-        owed = "".join(f"slots[{slot}], " for slot in ending.late)
-        self.add(f"ending.owed = ({owed})")
-        self.add("run.closed = ending", "run.slots = []", "run.inputs = []", "return True")
+        self.add("run.close(ending)", "return True")
 
     def _settle_at_length(self, indentation: str = "") -> None:
         for line in (

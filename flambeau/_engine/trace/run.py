@@ -51,6 +51,8 @@ class Run:
     companions: tuple[Any, ...] = ()
     snapshots: dict[int, bytes] = {}
     copied: dict[int, Any] = {}
+    settled: dict[int, list[Any]] = {}
+    shared: set[int] = set()
     closed: Any = None  # the ending that keeps what is still pending, when it is over
 
     def __init__(self, tracer: Any, root: TraceNode):
@@ -59,8 +61,6 @@ class Run:
         self.slots: list[Tensor] = []
         self.inputs: list[Tensor] = []
         self.numbers: list[float] = []
-        self.settled: dict[int, list[Any]] = {}
-        self.shared: set[int] = set()
 
     def touched(self, t: Tensor, name: str) -> bool:
         """Somebody reads (or sets) an attribute of a pending tensor.
@@ -120,6 +120,8 @@ class Run:
 
     def settle_part(self, ending: Any, outputs: list[Any], alive: list[int]) -> None:
         """Hand a part's arrays to the tensors that are alive."""
+        if not self.parts:
+            self.settled, self.shared = {}, set()
         ending.settle(self, outputs)
         slots = self.slots
         for slot in alive:
