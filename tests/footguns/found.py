@@ -233,3 +233,20 @@ def views_that_outlive_their_segment(torch: Any, read: Read) -> Any:
         results.append(read(leaf.grad.clone()))
         leaf.grad = None
     return results
+
+
+@footgun(33)
+def parts_written_before_they_are_joined(torch: Any, read: Read) -> Any:
+    """Where a part is written, in memory that is itself a part of something larger."""
+    results: list[Any] = []
+    leaf = torch.ones(2, 3, requires_grad=True)
+    for i in range(STEPS):
+        out = leaf * i + 1
+        out[:, 0].mul_(0.5)
+        whole = torch.cat([out, out.exp()], 1)
+        results.append(read((whole * whole).sum()))
+        (whole[:, :4].sum()).backward()
+        held = torch.zeros(2, 2) + i
+        held[0, 1:] = 0.25
+        results.append(read(torch.stack([held, held], 1)))
+    return [results, leaf.grad]

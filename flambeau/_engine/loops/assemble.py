@@ -166,7 +166,7 @@ class Assembly:
         )
         try:
             part = region_of(shell, node.params["steps"])
-        except ValueError:  # a reshape that this memory does not allow
+        except (ValueError, NotImplementedError):  # a view that this memory does not allow
             raise Misfit(node, None) from None
         offset = (_address(part) - _address(origin)) // size
         strides = tuple(s // size for s in part.strides)
