@@ -106,7 +106,7 @@ def _set_data(self: Tensor, new: Tensor) -> None:
             "data set to a tensor that requires gradients must be floating point or complex dtype"
         )
     state.settle()
-    state.epoch += 1
+    state.changed()
     version = version_of(self)
     source = share_uncounted(new)
     self._array, self._storage, self._device = source._array, source._storage, new._device

@@ -83,7 +83,7 @@ def share_memory_(self: Tensor) -> Tensor:
     True
     """
     state.settle()
-    state.epoch += 1
+    state.changed()
     array = self._array
     if array.size == 0 or self._device is not CPU or mapping_of(array) is not None:
         return self

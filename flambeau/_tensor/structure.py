@@ -26,7 +26,7 @@ def _becoming(name: str, view: Callable[..., Tensor]) -> None:
 
     def become(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         state.settle()
-        state.epoch += 1
+        state.changed()
         check_writable(self)
         with set_grad_enabled(is_grad_enabled() or self._grad_fn is not None):
             root = _root_of(self)
@@ -69,7 +69,7 @@ def resize_(self: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
         RuntimeError: the tensor requires grad, or a size is negative.
     """
     state.settle()
-    state.epoch += 1
+    state.changed()
     if self._requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
     shape = sizes("resize_", size)
@@ -122,7 +122,7 @@ def set_(
             requires grad.
     """
     state.settle()
-    state.epoch += 1
+    state.changed()
     check_writable(self)
     if source is None:
         self._array = np.empty(0, self._array.dtype)

@@ -36,7 +36,7 @@ def give_out(t: Tensor, dtype: Any = None) -> np.ndarray:
 def watch(core: Storage, window: Any) -> None:
     """Memory can be seen from outside for as long as `window` is there."""
     core.windows = (*(seen for seen in core.windows if seen() is not None), weakref.ref(window))
-    state.epoch += 1
+    state.changed()
 
 
 def take_in(array: np.ndarray) -> Tensor:

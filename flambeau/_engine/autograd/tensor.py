@@ -197,7 +197,7 @@ def share_uncounted(t: Tensor) -> Tensor:
 
 def mark_requires_grad(t: Tensor, wanted: bool = True) -> None:
     """Set the flag that makes a tensor a leaf of the tape."""
-    state.epoch += 1
+    state.changed()
     if state.tracer is not None and wanted is not t._requires_grad:
         state.tracer.flag_changes(t)
     t._requires_grad = wanted

@@ -8,8 +8,10 @@ from typing import Any
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from .floats import supersede
+from .memory import Unrecordable
 from .pending import is_masked, settled
 from .recording import Recording
+from .segment import MOST_CHILDREN
 
 SHORT, LITTLE = 6, 50_000  # primitives, and elements, of segments that stay eager
 
@@ -45,6 +47,7 @@ def _chooses(x: Any) -> bool:
 
 
 def read_all(values: Any) -> None:
+    """Compute every tensor among an event's arguments."""
     for x in values:
         if isinstance(x, Tensor):
             settled(x)
@@ -83,14 +86,19 @@ def small(recording: Recording) -> bool:
 
 
 def insert(recording: Recording) -> None:
-    """Add a recorded path to the tree, sharing the beginning with those that are there."""
+    """Add a recorded path to the tree, sharing the beginning with those that are there.
+
+    Raises:
+        Unrecordable: there are ways enough from where this one is another.
+    """
     endings = {id(node): ending for node, ending in recording.endings}
     parent = recording.root
-    shared: list[Any] = []  # the ending that stands for each part
     for node in recording.events:
         ending = endings.get(id(node))
         same = parent.child_like(node)
         if same is None:
+            if parent is not recording.root and len(parent.children) >= MOST_CHILDREN:
+                raise Unrecordable("too many ways go on from one event")
             node.end_with(ending)
             node.join(parent)
             supersede(parent, node)
@@ -101,10 +109,9 @@ def insert(recording: Recording) -> None:
             else:
                 for index, output in ending.kept:
                     same.ending.keep(index, output)
-        if ending is not None:
-            shared.append(same.ending)
         parent = same
 
 
 def name_of(recording: Recording) -> str:
+    """A recorded segment's name: its first and its last event."""
     return f"{recording.events[0].descriptor.name}..{recording.events[-1].descriptor.name}"

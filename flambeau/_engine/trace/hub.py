@@ -107,7 +107,6 @@ class Hub:
         """Forget everything recorded by this thread."""
         self.settle()
         self.local.tracer = None
-        self.local.tracer = None
         LOG.clear()
 
     def forget(self) -> None:

@@ -376,6 +376,10 @@ class Recording:
             if t is not None and t._view is None and tapes[slot].state == "closed":
                 t._grad_fn, t._output_index = FreedNode(tapes[slot].label), 0
 
+    def may_end(self) -> bool:
+        """Whether the segment can end here: where something was read, a part has ended already."""
+        return bool(self.events) and not self.open_tape() and self.events[-1].descriptor is not READ
+
     def _tape(self, slot: int) -> Tape:
         t = self.slots[slot]()
         if t is None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..autograd.callbacks import PROCEED
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from ..base import state
@@ -28,6 +29,7 @@ from .play import MISS
 from .recording import Recording, read_node
 from .run import Run
 from .segment import MOST_CHILDREN, PATIENCE, READ, STEP, TraceNode, root_node
+from .stream import Stream
 
 LONGEST = 4000  # events of a segment
 MOST_SHAPES = 16  # of the first op's first operand, for which segments are recorded
@@ -38,6 +40,8 @@ EVENTS_PER_RECORDING = 60
 LOOP = 64  # events after which a segment ends where it repeats itself
 HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
 MISSES = {"auto": 1, "force": 0}  # side exits at a place before the new way is recorded
+BACKWARDS = frozenset({"backward", "autograd.grad"})
+UNSEEN = frozenset({"grad=", "step", PROCEED.name})  # not events everywhere: no part of a period
 # What prepares a batch is done at once where it can be: positions vary from step to step.
 IMMEDIATE = frozenset({"getitem", "detach", "to", "view", "reshape", "clone", "contiguous"})
 
@@ -67,6 +71,7 @@ class Tracer:
         self.last: TraceNode | None = None  # the root of the segment before this one
         self.heat: dict[tuple, int] = {}
         self.failures: dict[tuple, int] = {}  # recordings that came to nothing
+        self.stream = Stream()
         self.start_key: tuple | None = None
         self.since_start = 0
         self.off = 0  # regions of `jit.disabled()`
@@ -82,11 +87,11 @@ class Tracer:
         run = self.run
         if run is None and not self.resting and self.recording is None and self.last is not None:
             # most often what comes now is what came the last time
-            for child in self.last.children:
-                if child.descriptor is descriptor:
-                    result = self.start(self.last, child, args, kwargs)
-                    if result is not MISS:
-                        return result
+            result = self.start(self.last, descriptor, args, kwargs)
+            if result is not MISS:
+                return result
+        if run is None:
+            self._follow(descriptor, args)
         if descriptor.name in IMMEDIATE and ready(descriptor, args):
             return self.eager(descriptor, args, kwargs)
         if reads(descriptor, args):
@@ -94,12 +99,44 @@ class Tracer:
             return self.eager(descriptor, args, kwargs)
         if run is not None:
             self.leave(run, why_not(run, descriptor, args, kwargs))
+            self._follow(descriptor, args)
         if self.recording is not None and not self._repeats(descriptor, args):
             return self.record(descriptor, args, kwargs)
         return self.begin(descriptor, args, kwargs)
 
     def boundary(self) -> None:
         """A step is over, or something has been read: segments end and begin here."""
+        self.stream.clear()
+        self.fresh_start, self.resting = True, False
+
+    def _note(self, descriptor: Any, args: tuple) -> tuple | None:
+        """Note an event in the stream, if it is always one; returns its `beginning`."""
+        if descriptor.name in UNSEEN:
+            return None
+        key = beginning(descriptor, args)
+        self.stream.note(hash(key[:3]), not mode.grad or descriptor.name in BACKWARDS)
+        return key
+
+    def _follow(self, descriptor: Any, args: tuple) -> None:
+        """Note an event; where a loop comes round, a segment ends and the next one begins."""
+        key = self._note(descriptor, args)
+        if key is None or not self.stream.comes_round(self.hub.mode):
+            return
+        recording = self.recording
+        if recording is None:
+            if any(isinstance(x, Tensor) and x.__dict__.get("_grad_fn") for x in args):
+                self.stream.later()
+                return
+            heat = self.heat.get(key, 0)
+            if heat >= 0:  # it has been seen often enough
+                self.heat[key] = HOT[self.hub.mode]
+        elif not recording.may_end():
+            self.stream.later()
+            return
+        elif sum(e.descriptor.name not in UNSEEN for e in recording.events) > self.stream.period:
+            self._stop(recording)  # several rounds of the loop: one is enough, the next
+        else:
+            self.conclude()
         self.fresh_start, self.resting = True, False
 
     def begin(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -114,11 +151,10 @@ class Tracer:
                 root.pause -= 1
                 self.fresh_start, self.resting = False, True
                 return self.eager(descriptor, args, kwargs)
-            for child in root.children:
-                if child.descriptor is descriptor and root is not self.last:
-                    result = self.start(root, child, args, kwargs)
-                    if result is not MISS:
-                        return result
+            if root is not self.last:
+                result = self.start(root, descriptor, args, kwargs)
+                if result is not MISS:
+                    return result
         self.since_start += 1
         if self.fresh_start:
             heat = self.heat[key] = self.heat.get(key, 0) + 1
@@ -131,15 +167,18 @@ class Tracer:
                 return self.record(descriptor, args, kwargs)
         return self.eager(descriptor, args, kwargs)
 
-    def start(self, root: TraceNode, child: TraceNode, args: tuple, kwargs: dict) -> Any:
+    def start(self, root: TraceNode, descriptor: Any, args: tuple, kwargs: dict) -> Any:
         """Begin a replay, if an event fits the first one of a segment."""
-        run = Run(self, root)
-        result = child.play(args, kwargs, run)
-        if result is not MISS:
-            self.run = run
-            if child.final:
-                self.finish(run)
-        return result
+        for child in root.children:
+            if child.descriptor is descriptor:
+                run = Run(self, root)
+                result = child.play(args, kwargs, run)
+                if result is not MISS:
+                    self.run = run
+                    if child.final:
+                        self.finish(run)
+                    return result
+        return MISS
 
     def _is_full(self, root: TraceNode | None, key: tuple) -> bool:
         """Whether enough segments that begin with this op are known."""
@@ -164,12 +203,18 @@ class Tracer:
     def eager(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Do an event now."""
         self.busy = True
+        try:
+            return self._inside(descriptor.execute, args, kwargs)
+        finally:
+            self.busy = False
+
+    def _inside(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Do an event's work: ops in there are its own business."""
         before = state.on_op
         state.on_op = self.hub.inner(before)
         try:
-            return descriptor.execute(args, kwargs)
+            return work(*args)
         finally:
-            self.busy = False
             state.on_op = self.hub.restored(before)
 
     # --- recording --------------------------------------------------------------------------------
@@ -180,12 +225,9 @@ class Tracer:
         assert recording is not None
         if len(recording.events) >= LONGEST:
             recording.recorder.fail("the segment is too long")
-        before = state.on_op
-        state.on_op = self.hub.inner(before)
         try:
-            result = recording.perform(descriptor, args, kwargs)
+            result = self._inside(recording.perform, descriptor, args, kwargs)
         finally:
-            state.on_op = self.hub.restored(before)
             if recording.recorder.failure is not None and self.recording is recording:
                 self.abandon()
         if self.recording is not None and descriptor is STEP:
@@ -203,8 +245,8 @@ class Tracer:
             return False
         if beginning(descriptor, args) != recording.key:
             return False
-        if recording.open_tape() or recording.events[-1].descriptor is READ:
-            return False  # where something was read a part has ended already
+        if not recording.may_end():
+            return False
         self.conclude()
         self.boundary()
         return True
@@ -213,31 +255,35 @@ class Tracer:
         """The recorded segment ends after its last event: add it to the tree."""
         recording = self.recording
         assert recording is not None
+        pays = self.hub.mode == "force" or not small(recording)
         try:
             recording.end_part(True, name_of(recording))
             link(recording)
+            if pays:
+                insert(recording)
         except Unrecordable as reason:
             recording.recorder.fail(str(reason))
             self.abandon()
             return
+        self._stop(recording)
+        if pays:
+            recording.close_histories()
+            log.recorded(recording)
+        else:
+            self.heat[recording.key] = -100_000
+            log.left_eager(recording)
+
+    def _stop(self, recording: Recording) -> None:
+        """The recording is over."""
         self.recording = None
         self.recordings += 1
         recording.stop()
-        if self.hub.mode == "auto" and small(recording):
-            self.heat[recording.key] = -100_000
-            log.left_eager(recording)
-            return
-        insert(recording)
-        recording.close_histories()
-        log.recorded(recording)
 
     def abandon(self) -> None:
         """The recording has failed: everything has been eager, and stays so."""
         recording = self.recording
         assert recording is not None
-        self.recording = None
-        self.recordings += 1
-        recording.stop()
+        self._stop(recording)
         log.abandoned(recording)
         # each failure makes the next try four times later
         key = recording.key
@@ -293,6 +339,7 @@ class Tracer:
         root.pause_misses()
         self.run = self.last = None
         self.fresh_start, self.resting = False, True
+        self.stream.clear()
         log.left(run, reason)
         recording = None
         if (
@@ -323,6 +370,7 @@ class Tracer:
                     self._read_recorded()
                 return None
             modes.take(node)
+            self._note(node.descriptor, args)
             if live:
                 return self.record(node.descriptor, args, kwargs)
             return self.eager(node.descriptor, args, kwargs)
