@@ -228,10 +228,11 @@ class Run:
                 perform(node, (), {})
                 continue
             for change in node.gradients:
-                if change.slot is not None:
-                    self._rebuilt(change.leaf, results).__dict__["_grad"] = None
+                held = None if change.slot is not None else self._rebuilt(change.held, results)
+                self._rebuilt(change.leaf, results).__dict__["_grad"] = held
             if node.step is not None:
                 args = next(steps)
+                self._give_gradients(node, args, results)
             else:
                 args = self._rebuilt(node.args, results)
             kwargs = self._rebuilt(node.kwargs, results)
@@ -246,6 +247,13 @@ class Run:
                 if change.slot is not None:
                     leaf = self._rebuilt(change.leaf, results)
                     leaf.__dict__["_grad"] = self._adopt(leaf.__dict__["_grad"], results)
+
+    def _give_gradients(self, node: TraceNode, args: tuple, results: list[Any]) -> None:
+        """Parameters have what a step has found: later gradients have been promised since."""
+        for group, entries in zip(args[1], node.step.groups, strict=False):
+            for param, entry in zip(group["params"], entries, strict=False):
+                held = None if entry is None else self._rebuilt(entry.grad, results)
+                param.__dict__["_grad"] = held
 
     def _rebuilt(self, pattern: Any, results: list[Any]) -> Any:
         return rebuild(pattern, results, self.inputs, self.numbers, self.companions)

@@ -212,9 +212,69 @@ def hooks() -> Any:
     return step, lambda: [*_everything(model, optimizer, inner), *calls]
 
 
+def grown_and_cleared() -> Any:
+    """Gradients that the step before has left grow, are cleared, and come anew."""
+    model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+    x, y = _data()
+
+    def step() -> list[Any]:
+        model(x).square().mean().backward()
+        with flambeau.no_grad():
+            for p in model.parameters():
+                p.sub_(p.grad * 0.1)
+        model.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        return [loss.item()]
+
+    return step, lambda: _everything(model)
+
+
+def two_heads() -> Any:
+    """A step between two backwards, for parameters of which some have no gradient yet."""
+    model = nn.ModuleDict({"body": nn.Linear(4, 5), "a": nn.Linear(5, 3), "b": nn.Linear(5, 3)})
+    optimizer = flambeau.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    x, y = _data()
+
+    def step() -> list[Any]:
+        optimizer.zero_grad()
+        hidden = model["body"](x)
+        model["a"](hidden).square().mean().backward(retain_graph=True)
+        optimizer.step()
+        loss = F.cross_entropy(model["b"](hidden), y)
+        loss.backward()
+        return [loss.item()]
+
+    return step, lambda: _everything(model, optimizer)
+
+
+def on_schedules() -> Any:
+    """Numbers in the calls of ops that are others at each step."""
+    model = nn.Linear(4, 3)
+    optimizer = flambeau.optim.SGD(model.parameters(), lr=0.1)
+    x, y = _data()
+    average = model.weight.detach().clone()
+    steps: list[int] = []
+
+    def step() -> list[Any]:
+        steps.append(len(steps))
+        i = len(steps)
+        optimizer.zero_grad()
+        out = F.dropout(model(x + 0.1 / i) / (1 + 0.1 * i), 0.5 / i)
+        loss = F.cross_entropy(out.clamp(-i, 1.5 * i), y) * (1 / i)
+        loss = loss.add(model.weight.square().sum(), alpha=0.01 * i)
+        loss.backward()
+        with flambeau.no_grad():
+            average.lerp_(model.weight, 1 / (1 + i)).mul_(1 - 0.01 * i)
+        optimizer.step()
+        return [loss]
+
+    return step, lambda: [*_everything(model, optimizer), average]
+
+
 PROGRAMS = [
     classifier, read_in_the_middle, writes_and_views, two_optimizers, accumulated,
-    custom_functions, hooks,
+    custom_functions, hooks, grown_and_cleared, two_heads, on_schedules,
 ]  # fmt: skip
 
 
