@@ -150,11 +150,11 @@ class InputSpec:
 
     def admits(self, t: Any, run: Any) -> bool:
         """Whether a tensor fits; the long way, after which its identity is enough."""
-        if t.__class__ is not self.cls:
+        if type(t) is not self.cls:
             if not is_masked(t) or t.__dict__["_run"].closed is None:
                 return False
             t.__dict__["_run"].deliver(t)  # a gradient of the step before, for instance
-            if t.__class__ is not self.cls:
+            if type(t) is not self.cls:
                 return False
         array = t._array
         if (

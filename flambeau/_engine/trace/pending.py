@@ -8,6 +8,7 @@ tell that it was ever anything else.
 
 from __future__ import annotations
 
+import copyreg
 import functools
 from math import prod
 from typing import Any, NamedTuple
@@ -162,7 +163,7 @@ def _given_class(self: Any, cls: type) -> None:
 
 
 class _MaskedType(type):
-    """A masked class passes for the class it stands for."""
+    """A masked class passes for the class it stands for, except to `type(t) is Tensor`."""
 
     stands_for: type
 
@@ -171,6 +172,23 @@ class _MaskedType(type):
 
     def __hash__(cls) -> int:
         return hash(cls.__dict__.get("stands_for"))
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls.stands_for(*args, **kwargs)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, cls.stands_for)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, cls.stands_for)
+
+
+def _reduced(cls: Any) -> tuple:
+    return _itself, (cls.stands_for,)
+
+
+def _itself(cls: type) -> type:
+    return cls
 
 
 _classes: dict[type, type] = {}
@@ -191,11 +209,12 @@ def _make(cls: type) -> type:
     for name in _BY_CLASS:
         if hasattr(cls, name):
             namespace[name] = _settled_first(name)
-    namespace["__class__"] = property(type, _given_class)
+    namespace["__class__"] = property(lambda t: cls, _given_class)
     namespace["_device"] = CPU
     namespace["stands_for"] = cls
     bases = (cls,)
     meta = type(f"_Masked{type(cls).__name__}", (_MaskedType, type(cls)), {})
+    copyreg.pickle(meta, _reduced)  # the class itself, if somebody sends it to another process
     made = meta(cls.__name__, bases, namespace)
     made.__module__, made.__qualname__ = cls.__module__, cls.__qualname__
     return made
@@ -216,7 +235,7 @@ def mask(t: Tensor, run: Any, meta: Meta) -> None:
     """Intercept what is read of a tensor; `run.touched` hears of it."""
     frame = t.__dict__
     frame["_run"], frame["_meta"] = run, meta
-    t.__class__ = masked_class(t.__class__)  # type: ignore[assignment]
+    set_class(t, masked_class(type(t)))
 
 
 def settled(t: Tensor) -> Tensor:

@@ -283,7 +283,7 @@ class Run:
         t.__dict__.clear()
         t.__dict__.update(made.__dict__)
         t.__dict__.update(notes)
-        set_class(t, made.__class__)
+        set_class(t, type(made))
         if is_masked(made):  # the rerun is a recording
             made.__dict__["_run"].replace(made, t)
         return t

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import json
 import pickle
 
 import pytest
@@ -38,6 +40,35 @@ ANSWERS = [
     lambda t: isinstance(t, flambeau.Tensor), lambda t: type(t) == flambeau.Tensor,  # noqa: E721
     lambda t: type(t).__name__ == "Tensor", lambda t: {flambeau.Tensor: 1}[type(t)] == 1,
 ]  # fmt: skip
+
+
+ANSWERS += [  # what other people's code asks of a class
+    lambda t: t.__class__ is flambeau.Tensor, lambda t: {type(t): 1}[flambeau.Tensor] == 1,
+    lambda t: type(t) in {flambeau.Tensor}, lambda t: type(t) in (int, flambeau.Tensor),
+    lambda t: isinstance(flambeau.ones(2), type(t)), lambda t: issubclass(flambeau.Tensor, type(t)),
+    lambda t: not isinstance(3, type(t)), lambda t: issubclass(type(t), flambeau.Tensor),
+    lambda t: type(type(t)([1.0, 2.0])) is flambeau.Tensor, lambda t: flambeau.is_tensor(t),
+    lambda t: type(t.__class__([1.0])) is flambeau.Tensor, lambda t: _kind(t) == "a tensor",
+    lambda t: pickle.loads(pickle.dumps(type(t))) is flambeau.Tensor, lambda t: _matched(t),
+    lambda t: "Tensor" in repr(type(t)), lambda t: json.dumps(t, default=_kind) == '"a tensor"',
+]  # fmt: skip
+
+
+@functools.singledispatch
+def _kind(x):
+    return "an object"
+
+
+@_kind.register
+def _(x: flambeau.Tensor):
+    return "a tensor"
+
+
+def _matched(x):
+    match x:
+        case flambeau.Tensor():
+            return True
+    return False
 
 
 @pytest.mark.parametrize("ask", ANSWERS)
