@@ -23,15 +23,15 @@ from .tensors import tensors
 from .training import training
 
 Check = Callable[[Loop], str]
-KINDS = ("training", "training", "smooth", "any")
+KINDS = ("training", "opaque", "smooth", "any")
 
 
 def make(seed: int) -> Loop:
     """The loop with this number."""
     random = Random(seed)
     kind = KINDS[seed % len(KINDS)]
-    if kind == "training":
-        return training(random)
+    if kind in ("training", "opaque"):
+        return training(random, kind == "opaque")
     with mode("off"):
         return tensors(random, flambeau, smooth=kind == "smooth")
 

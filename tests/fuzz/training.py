@@ -152,6 +152,59 @@ NOW_AND_THEN = [
     "if held_losses: held_losses.pop().backward()", "extra = (out.detach() @ X[:3, :3]).relu()",
     "held_losses.append((params[-1] ** 2).sum())", "log(torch.rand(2))",
 ]  # fmt: skip
+# Python of the user's in the middle of forward and backward
+FUNCTIONS = """class Straight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, scale=4.0):
+        y = torch.round(x * scale) / scale
+        ctx.save_for_backward(x, y)
+        ctx.scale, ctx.x = scale, x
+        return y
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g * (x.abs() < 2) + 0.01 * (y - ctx.x), None
+class Pair(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        first, second = a * b.sum(), b.view_as(b)
+        ctx.mark_non_differentiable(second)
+        return first, second
+    @staticmethod
+    def backward(ctx, g, _):
+        a, b = ctx.saved_tensors
+        log(g.norm()) if g.dim() == 1 else None
+        return g * b.sum(), (g * a).sum().expand_as(b)
+def grown(p):
+    p.grad.mul_(0.5)
+def looks(g):
+    log(g.sum().item())
+    return g.clamp(-0.1, 0.1)
+def stops(g):
+    raise ValueError('in a hook')
+inner = torch.optim.SGD(list(model.parameters())[:1], lr=0.05, momentum=0.5)
+def steps(p):
+    inner.step()
+    inner.zero_grad()"""
+OPAQUE = [
+    "out = Straight.apply(out)", "out = Straight.apply(out, 2.0) + Straight.apply(0.5 * out)",
+    "out, _ = Pair.apply(out, params[-1])", "out = out + 0.1 * Pair.apply(out, params[0])[0]",
+    "out.retain_grad()", "out.register_hook(looks)", "out.register_hook(lambda g: g * 0.9)",
+    "out.register_hook(lambda g: log(g.shape, g.requires_grad))", "out = Straight.apply(out.exp())",
+    "more = Straight.apply(params[-1]).sum()\nout = out + more", "hidden = out\nout = out.tanh()",
+    "out = F.dropout(Straight.apply(out), 0.2)", "hidden = out.clone()\nhidden.retain_grad()",
+]  # fmt: skip
+OPAQUE_LATER = ["log(out.grad)", "keep(out.grad)", "log(params[0].grad)", "log(out.retains_grad)"]
+OPAQUE_CHANGES = [
+    "handles.append(params[0].register_hook(looks))", "params[-1].register_hook(lambda g: g * 2)",
+    "handles.append(params[-1].register_post_accumulate_grad_hook(grown))",
+    "handles.append(params[0].register_post_accumulate_grad_hook(steps))",
+    "handles.append(model.register_full_backward_hook(lambda m, gi, go: log(go[0].sum())))",
+    "handles.append(params[-1].register_hook(stops))", "for h in handles: h.remove()",
+    "handles.append(model.register_full_backward_pre_hook(lambda m, go: (go[0] * 0.5,)))",
+    "handles.pop().remove()", "out.register_hook(stops)",
+]  # fmt: skip
 CONDITIONS = ["", "", "", "i % 2", "i % 3 == 2", "i % 4 == 0", "i >= 8", "i < 8 or i % 2"]
 
 
@@ -182,8 +235,8 @@ def _some(random: Random, lines: list[str], chances: tuple[float, ...]) -> list[
     return found
 
 
-def training(random: Random) -> Loop:
-    """A random training loop."""
+def training(random: Random, opaque: bool = False) -> Loop:
+    """A random training loop; `opaque` with custom functions and hooks."""
     optimizer = random.choice(OPTIMIZERS).format(p="params")
     setup = [_model(random), *SETUP, "params = list(model.parameters())"]
     body = [Line(random.choice(DATA)), *_some(random, PREPARE, (0.3, 0.3))]
@@ -215,5 +268,19 @@ def training(random: Random) -> Loop:
         text = line.text.format(opt=optimizer)
         place = random.randrange(len(body) + 1)
         body.insert(place, Line(text, f"i == {random.randrange(3, 12)}"))
+    if opaque:
+        setup.append(FUNCTIONS)
+        _add_opaque(random, body, body.index(Line(call)) + 1)
     half = "autocast" in call
     return Loop(tuple(setup), tuple(body), tolerance=8e-2 if half else 3e-4)
+
+
+def _add_opaque(random: Random, body: list[Line], middle: int) -> None:
+    later = _some(random, OPAQUE_LATER, (0.5, 0.3))
+    for line in later:
+        body.insert(random.randrange(middle, len(body) + 1), line)
+    for line in _some(random, OPAQUE, (1.0, 0.6, 0.4)):
+        body.insert(middle, line)
+    for line in _some(random, OPAQUE_CHANGES, (0.8, 0.6, 0.4)):
+        place = random.randrange(len(body) + 1)
+        body.insert(place, Line(line.text, f"i == {random.randrange(2, 12)}"))

@@ -8,6 +8,7 @@ from typing import Any
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from .floats import supersede
+from .histories import FreedNode
 from .memory import Unrecordable
 from .pending import is_masked, settled
 from .recording import Recording
@@ -27,6 +28,17 @@ def beginning(descriptor: Any, args: tuple) -> tuple:
             shape = x.shape if pending else x._array.shape  # type: ignore[attr-defined]
             return descriptor.name, mode.grad, shape, pending
     return descriptor.name, mode.grad, None, False
+
+
+def goes_on(args: tuple) -> bool:
+    """Whether an event goes on with a history that is open: no segment begins in its middle."""
+    for x in args:
+        for t in x if type(x) in (list, tuple) else (x,):
+            if isinstance(t, Tensor):
+                node = t.__dict__.get("_grad_fn")
+                if node is not None and not isinstance(node, FreedNode):
+                    return True
+    return False
 
 
 def reads(descriptor: Any, args: tuple) -> bool:

@@ -19,7 +19,7 @@ from ..autograd.tensor import Tensor
 from ..base import state
 from . import log
 from .blame import why_not
-from .deciding import beginning, insert, name_of, read_all, reads, ready, small
+from .deciding import beginning, goes_on, insert, name_of, read_all, reads, ready, small
 from .ending import held_elsewhere
 from .memory import Unrecordable
 from .modes import Modes
@@ -156,7 +156,7 @@ class Tracer:
                 if result is not MISS:
                     return result
         self.since_start += 1
-        if self.fresh_start:
+        if self.fresh_start and not goes_on(args):
             heat = self.heat[key] = self.heat.get(key, 0) + 1
             if heat < 0:  # nothing good has begun here: perhaps with the next event
                 return self.eager(descriptor, args, kwargs)
@@ -285,10 +285,11 @@ class Tracer:
         assert recording is not None
         self._stop(recording)
         log.abandoned(recording)
-        # each failure makes the next try four times later
+        # each failure makes the next try four times later; and once more, lest of two loops that
+        # begin alike always the same one be tried
         key = recording.key
         failures = self.failures[key] = self.failures.get(key, 0) + 1
-        self.heat[key] = -(HOT[self.hub.mode] + 1) * 4**failures
+        self.heat[key] = -(HOT[self.hub.mode] + 1) * 4**failures - 1
         self.fresh_start = False
 
     # --- replay -----------------------------------------------------------------------------------
