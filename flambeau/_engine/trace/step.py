@@ -113,9 +113,11 @@ class StepPlan:
                 if not self._entry_fits(run, param, entry, states):
                     return False
         self.epoch = switches.epoch
+        if kept_from(run, first):  # memory that others see is looked at each time
+            return True
         if self.short is None and Short.possible(self):
             self.short = Short(self)
-        if self.short is not None and not kept_from(run, first):
+        if self.short is not None:
             self.short.remember(self, groups, states, run.inputs[first:])
         return True
 

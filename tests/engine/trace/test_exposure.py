@@ -114,6 +114,19 @@ def test_steps_go_on_while_somebody_has_the_weights():
     assert counts(lambda: training.run(STEPS)) == (STEPS, 0)
 
 
+def test_steps_on_state_that_somebody_had_from_the_start():
+    training = Training()
+    training.run(1)
+    states = training.optimizer.state.values()
+    seen = [t.numpy() for state in states for t in state.values()]
+    seen += [p.detach().numpy() for p in training.model.parameters()]
+    training.run(WARM)
+    assert counts(lambda: training.run(STEPS)) == (STEPS, 0)
+    assert seen[0] == 1 + WARM + STEPS
+    del seen[:]
+    assert counts(lambda: training.run(STEPS)) == (STEPS, 0)
+
+
 def test_a_loop_that_logs_its_weights_is_replayed():
     training = Training()
 
