@@ -126,6 +126,7 @@ class _Total:
         self, known: _Known, builder: Builder, node: Node, place: int, by: dict[Value, Value]
     ):
         self.known, self.builder, self.node, self.place, self.by = known, builder, node, place, by
+        self._there: dict[Node, bool] = {}
 
     def made(self) -> Value | None:
         """The sum of fewer terms; None if there is nothing to gain."""
@@ -179,11 +180,18 @@ class _Total:
         if found is None:
             return None
         node = found[0]
+        if node not in self._there:
+            self._there[node] = self._is_there(node)
+        return found if self._there[node] else None
+
+    def _is_there(self, column: Node) -> bool:
+        """Whether a column can be had here: what stands further down is computed here, and there
+        no more."""
         position = self.known.position
-        earlier = position[node.outputs[0]] < self.place
-        # what stands further down is computed here, and there no more
-        possible = all(position[x] < self.place for x in values_of(node.inputs))
-        return found if earlier or (possible and node.event == self.node.event) else None
+        if position[column.outputs[0]] < self.place:
+            return True
+        possible = all(position[x] < self.place for x in values_of(column.inputs))
+        return possible and column.event == self.node.event
 
     def _rows(self, pieces: Sequence[Value]) -> Value:
         """The pieces, one below the other."""
