@@ -100,7 +100,7 @@ class Ending:
         found = {id(g): g for node in nodes if (g := node.params.get("generator")) is not None}
         self.generators = list(found.values())
         self.compilations = 0
-        self.runs = 0
+        self.runs = self.runs_before = 0
 
     def keep(self, node: int, output: int) -> None:
         """A later part needs this value."""
@@ -200,6 +200,16 @@ class Ending:
             self.writes = WriteCount()
             for storage, writes in updates:
                 storage.count_by(self.writes, writes)
+
+    def rests(self) -> bool:
+        """Whether it has not run since it was asked this the last time."""
+        before, self.runs_before = self.runs_before, self.runs
+        return before == self.runs
+
+    def let_go(self) -> None:
+        """Hold no tensors: the inputs of the next run are looked at as if it were the first."""
+        self.hand_over()
+        self.seen_at, self.arrays = -1, []
 
     def hand_over(self) -> None:
         """Before the program runs again: whoever holds late results of the last run gets them."""

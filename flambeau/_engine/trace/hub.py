@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import threading
 import weakref
@@ -298,6 +299,16 @@ def _drop_grad(leaf: Tensor) -> None:
 
 SET_GRAD = Event("grad=", _drop_grad)
 HUB = Hub()
+
+
+def _before_collection(phase: str, info: dict[str, int]) -> None:
+    """Python looks for what nobody has any more: it is not to be kept here."""
+    tracer = HUB.local.tracer
+    if tracer is not None and phase == "start" and info["generation"] == 2:
+        tracer.let_go()
+
+
+gc.callbacks.append(_before_collection)
 if hasattr(os, "register_at_fork"):
     # a child starts with nothing pending, and keeps no recording's inputs
     os.register_at_fork(before=lambda: HUB.settle("a fork"))

@@ -139,6 +139,22 @@ class TraceNode:
         if self.in_vain > PATIENCE:
             self.pause = min(64 * self.in_vain, 100_000)
 
+    def let_go(self, of_all: bool) -> None:
+        """Hold no tensors of a tree's segments, so that a model can die that nobody has any more.
+
+        Args:
+            of_all: those too that have run since they were asked the last time.
+        """
+        nodes = [self]
+        while nodes:
+            node = nodes.pop()
+            nodes += node.children
+            if node.ending is not None and (node.ending.rests() or of_all):
+                node.ending.let_go()
+                for event in node.path():
+                    if event.step is not None:
+                        event.step.let_go()
+
     def end_with(self, ending: Any) -> None:
         """A part, or the whole segment, is over here."""
         self.ending = ending

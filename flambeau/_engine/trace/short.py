@@ -26,8 +26,9 @@ class Short:
     """
 
     def __init__(self, plan: StepPlan):
-        self.scope: dict[str, Any] = {"switches": switches, "epoch": -1, "specs": plan.specs}
+        self.scope: dict[str, Any] = {"switches": switches, "rule": None, "specs": plan.specs}
         exec("\n".join(_lines(plan)), self.scope)  # of this module's own making
+        self._own = frozenset(self.scope)
         self.fits: Callable[[Any, tuple], bool] = self.scope["fits"]
 
     @staticmethod
@@ -39,6 +40,12 @@ class Short:
         twice = any(type(x) is Input and not x.new and x.number in plan.specs for x in seen)
         expressions = all(each.expression is not None for each in plan.sets)
         return None not in entries and not twice and expressions
+
+    def let_go(self) -> None:
+        """Hold no tensors: no step is like the last one."""
+        for name in self.scope.keys() - self._own:
+            del self.scope[name]
+        self.scope["rule"] = None
 
     def remember(self, plan: StepPlan, groups: Any, states: Any, brought: list[Any]) -> None:
         """These are the tensors of a step that fits, and the inputs that it brings along."""

@@ -84,6 +84,14 @@ class StepPlan:
             tuple((number, spec.key) for number, spec in self.specs.items()),
         )
 
+    def let_go(self) -> None:
+        """Hold no tensors: the next step is looked at as if it were the first."""
+        self.epoch = -1
+        for each in self.sets:
+            each.arrays, each.epoch = [], -2
+        if self.short is not None:
+            self.short.let_go()
+
     # --- replay -------------------------------------------------------------------------------
 
     def fits(self, run: Any, args: tuple) -> bool:

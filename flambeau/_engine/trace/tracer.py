@@ -76,6 +76,17 @@ class Tracer:
         self.since_start = 0
         self.off = 0  # regions of `jit.disabled()`
 
+    def let_go(self) -> None:
+        """Between events: hold no tensors of segments, so that models can die."""
+        if self.lock._is_owned() or not self.lock.acquire(blocking=False):  # type: ignore[attr-defined]
+            return  # an event is going on
+        try:
+            if not self.busy and self.run is None and self.recording is None:
+                for root in self.roots.values():
+                    root.let_go(True)
+        finally:
+            self.lock.release()
+
     def forget(self) -> None:
         """Know no segments any more."""
         self.roots, self.last = {}, None
@@ -278,6 +289,8 @@ class Tracer:
         self.recording = None
         self.recordings += 1
         recording.stop()
+        for root in self.roots.values():  # the model before this one is perhaps no more
+            root.let_go(False)
 
     def abandon(self) -> None:
         """The recording has failed: everything has been eager, and stays so."""
