@@ -31,3 +31,12 @@ def test_the_map_names_every_room_of_the_package():
     rooms = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
     rooms -= {"_engine", "_stand_in"}  # named by their parts, and by _install.py
     assert [room for room in sorted(rooms) if f"flambeau/{room}" not in text] == []
+
+
+def test_the_table_of_environment_variables_is_complete():
+    text = (ROOT / "docs" / "environment.md").read_text()
+    config = (PACKAGE / "_engine" / "base" / "config.py").read_text()
+    read = set(re.findall(r'"([A-Z_]{4,})"', config))
+    assert read
+    assert [name for name in sorted(read) if name not in text] == []
+    assert set(re.findall(r"^\| `(FLAMBEAU_\w+)`", text, re.MULTILINE)) <= read
