@@ -31,7 +31,8 @@ _FACTS = struct.Struct("<qqq")
 _ENGINE = Path(__file__).parents[1]
 # what a kernel's code depends on, beside the kernel: all that is below these
 _SOURCES = ("llvm", "loops/kernel.py", "loops/special.py", "runtime/native.py",
-            "runtime/executor.py", "runtime/writer.py", "runtime/layout.py")  # fmt: skip
+            "runtime/executor.py", "runtime/writer.py", "runtime/layout.py", "runtime/tables.py",
+            "runtime/guard_code.py")  # fmt: skip
 
 
 class Native:
@@ -112,7 +113,7 @@ def _compiled(kernel: Kernel, host: Host) -> bytes:
 
 def text_of(kernel: Kernel, host: Host) -> str:
     """A kernel as LLVM IR, as it is before LLVM's passes."""
-    module = _new_module()
+    module = new_module()
     emitter_of(kernel).emit(module, kernel, _NAME, host)
     return str(module)
 
@@ -130,14 +131,15 @@ def executor_code() -> Code:
         key = digest(b"executor")
         image = store.read(key)
         if image is None:
-            module = _new_module()
+            module = new_module()
             executor.build(module)
             image = compile_text(str(module), detect())
             store.write(key, image)
         return Code(image, executor.NAMES)
 
 
-def _new_module() -> ir.Module:
+def new_module() -> ir.Module:
+    """An empty module for this machine."""
     module = ir.Module("flambeau")
     module.triple = triple()
     return module

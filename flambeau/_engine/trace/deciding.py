@@ -103,6 +103,7 @@ def insert(recording: Recording) -> None:
     Raises:
         Unrecordable: there are ways enough from where this one is another.
     """
+    table_of = recording.tracer.hub.quicken()
     endings = {id(node): ending for node, ending in recording.endings}
     parent = recording.root
     for node in recording.events:
@@ -114,6 +115,8 @@ def insert(recording: Recording) -> None:
             node.end_with(ending)
             node.join(parent)
             supersede(parent, node)
+            if table_of is not None and not node.final:
+                node.quick, node.held = table_of(node)
             same = node
         elif ending is not None:
             if same.ending is None or same.ending.final != ending.final:

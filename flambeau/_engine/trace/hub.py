@@ -14,12 +14,14 @@ import numpy as np
 
 from ..autograd.events import Event
 from ..autograd.mode import mode
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Tensor, new
 from ..base import config, state
 from . import recorder as recorders
 from .log import LOG
 from .modules import plan_of
+from .pending import masked_class
 from .play import MISS
+from .run import Run
 from .segment import STEP
 from .snapshots import may_be_seen
 from .tracer import Tracer
@@ -62,7 +64,8 @@ class Hub:
         self.may_record = True
         self.local = _Local()
         self.tracers: weakref.WeakSet[Tracer] = weakref.WeakSet()
-        self.on_op = _dispatcher(self)
+        self.on_op = self._python = _dispatcher(self)
+        self.table_of: Callable[[Any], tuple[bytes | None, list[Any]]] | None = None
 
     # --- the mode -----------------------------------------------------------------------------
 
@@ -88,7 +91,7 @@ class Hub:
                 state.on_op = self.on_op
         else:
             state.tracer = None
-            if state.on_op == self.on_op:
+            if state.on_op in (self.on_op, self._python):
                 state.on_op = None
 
     def tracer(self) -> Tracer:
@@ -120,11 +123,38 @@ class Hub:
         """Who has the dispatch point inside an op: autocast, or nobody."""
         if mode.casting is not None:
             return mode.casting.hook
-        return None if outer is None or outer == self.on_op else outer
+        return None if outer is None or outer in (self.on_op, self._python) else outer
 
     def restored(self, before: Any) -> Any:
         """Who has it again afterwards (another thread may have hidden this one's hook)."""
-        return self.on_op if before is None and self.mode != "off" else before
+        if before is None or before is self._python:
+            return self.on_op if self.mode != "off" else None
+        return before
+
+    def quicken(self) -> Callable[[Any], tuple[bytes | None, list[Any]]] | None:
+        """There is something to replay: from now on native code looks at events first.
+
+        Returns:
+            What makes an event's table; None without native code.
+        """
+        if self.on_op is self._python and self.table_of is None:
+            from ..runtime import available
+
+            if not available():
+                return None
+            from ..runtime import guards
+            from .quick import table_of
+
+            self.table_of = table_of
+            if guards.known():
+                native = guards.dispatcher(
+                    local=self.local, mode=mode, state=vars(state), slow=self._python,
+                    run_class=Run, masked=masked_class(Tensor), new=new,
+                )  # fmt: skip
+                if state.on_op is self._python:
+                    state.on_op = native
+                self.on_op = native
+        return self.table_of
 
     # --- events ---------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ class TraceNode:
         metas: of the results that are new, in order.
         changes: of earlier results that the event changes.
         inputs_before, numbers_before, companions_before: how many came before this event.
-        play: see `play`.
+        play: see `play`; `quick`, the same as a table for native code, and what it needs, `held`.
         dirty: patterns of settled tensors whose memory it writes.
         reads: numbers of the inputs, brought along by earlier events, whose memory it looks at.
         gradients: what it does to leaves, if it is a backward.
@@ -65,9 +65,9 @@ class TraceNode:
 
     __slots__ = (
         "__weakref__", "args", "casting", "changes", "children", "companions_before", "descriptor",
-        "dirty", "ending", "final", "grad", "gradients", "in_vain", "inference", "inputs_before",
-        "key", "kwargs", "line", "metas", "misses", "module", "numbers_before", "parent", "pause",
-        "play", "random", "reads", "result", "special", "specs", "step",
+        "dirty", "ending", "final", "grad", "gradients", "held", "in_vain", "inference",
+        "inputs_before", "key", "kwargs", "line", "metas", "misses", "module", "numbers_before",
+        "parent", "pause", "play", "quick", "random", "reads", "result", "special", "specs", "step",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,8 @@ class TraceNode:
         self.specs = specs
         self.grad, self.inference, self.special, self.casting = modes
         self.play: Callable[[tuple, dict, Any], Any] = _never
+        self.quick: bytes | None = None
+        self.held: list[Any] = []
         self.result: Any = Constant(None, type(None))
         self.metas: dict[int, Meta] = {}
         self.changes: dict[int, Meta] = {}
@@ -158,6 +160,7 @@ class TraceNode:
     def end_with(self, ending: Any) -> None:
         """A part, or the whole segment, is over here."""
         self.ending = ending
+        self.quick = None  # Python sees to the end
         self.final = ending is not None and ending.final
 
     def child_like(self, node: TraceNode) -> TraceNode | None:

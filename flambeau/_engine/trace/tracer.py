@@ -51,6 +51,7 @@ class Tracer:
 
     Attributes:
         busy: an event is running eagerly: what happens inside is its own business.
+        visitors: 1 while another thread settles something of this one's.
         run: the replay that is going on, with pending tensors.
         recording: the recording that is going on.
         fresh_start: whether the next event may begin a new segment.
@@ -62,6 +63,7 @@ class Tracer:
         self.lock = threading.RLock()
         self.thread = threading.get_ident()
         self.busy = False
+        self.visitors = 0
         self.run: Run | None = None
         self.recording: Recording | None = None
         self.fresh_start, self.resting = True, False
@@ -399,11 +401,16 @@ class Tracer:
         if self.busy and threading.get_ident() == self.thread and "_array" in frame:
             return True
         with self.lock:
-            if not is_masked(t):
-                return False
-            if isinstance(run, Recording):
-                return self._touched_in_recording(run, t)
-            return self._touched_in_replay(run, t, name)
+            visitor = int(threading.get_ident() != self.thread)
+            self.visitors += visitor
+            try:
+                if not is_masked(t):
+                    return False
+                if isinstance(run, Recording):
+                    return self._touched_in_recording(run, t)
+                return self._touched_in_replay(run, t, name)
+            finally:
+                self.visitors -= visitor
 
     def _touched_in_recording(self, recording: Recording, t: Tensor) -> bool:
         if self.recording is not recording:

@@ -1,0 +1,469 @@
+"""The code of native guards: `on_op`, as LLVM IR; see `guards`."""
+
+from __future__ import annotations
+
+import llvmlite.ir as ir
+
+from .layout import Item
+from .tables import BYTES, FUNCTIONS, PLACES, SIZE, Array, Code, Spec, Table
+from .writer import I32, I64, POINTER, Writer, function
+
+_WRITEABLE = 0x400
+_NULL = ir.Constant(POINTER, None)
+
+
+class _Builder(Writer):
+    """Calls Python's C interface; `home` is the table with its addresses."""
+
+    home: ir.Value
+
+    def api(self, name: str, *arguments: ir.Value) -> ir.Value:
+        """A call of the C interface."""
+        result, kinds = FUNCTIONS[name]
+        code = self.code(self.home, PLACES[name], ir.FunctionType(result, kinds))
+        return self.call(code, arguments)
+
+    def object(self, name: str) -> ir.Value:
+        """An object that is known by name."""
+        return self.address(self.home, PLACES[name])
+
+    def same(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """Whether two objects are one."""
+        return self.icmp_unsigned("==", self.ptrtoint(a, I64), self.ptrtoint(b, I64))
+
+    def is_null(self, a: ir.Value) -> ir.Value:
+        """Whether there is no object."""
+        return self.icmp_unsigned("==", self.ptrtoint(a, I64), I64(0))
+
+    def type_of(self, a: ir.Value) -> ir.Value:
+        """An object's type."""
+        return self.address(a, Item.TYPE)
+
+    def go_unless(self, condition: ir.Value, out: ir.Block) -> None:
+        """Leave for a block unless something is so."""
+        (on,) = self.blocks("on")
+        self.cbranch(condition, on, out)
+        self.position_at_end(on)
+
+    def peek(self, x: ir.Value, name: str, out: ir.Block) -> ir.Value:
+        """An attribute that its owner goes on holding; leaves if there is none."""
+        found = self.call(_peek_in(self.module), [self.home, x, self.object(name)])
+        self.go_unless(self.not_(self.is_null(found)), out)
+        return found
+
+    def item(self, listed: ir.Value, place: ir.Value) -> ir.Value:
+        """An item of a list."""
+        return self.address(self.address(listed, Item.ITEMS), place)
+
+
+def _begin(
+    module: ir.Module, name: str, result: ir.Type, count: int, private: bool = True
+) -> tuple[_Builder, list[ir.Value]]:
+    """A function whose first argument is the table `home`."""
+    b, arguments = function(module, name, result, [POINTER] * (1 + count), private)
+    made = _Builder(b.block)
+    made.home = arguments[0]
+    return made, list(arguments[1:])
+
+
+def _peek_in(module: ir.Module) -> ir.Function:
+    return module.globals["peek"]
+
+
+def build(module: ir.Module) -> None:
+    """Write `on_op` into a module."""
+    _peek(module)
+    fits_spec, fits_module = _fits_spec(module), _fits_module(module)
+    play = _Play(module, fits_spec, fits_module, _gradient_of(module)).write()
+    _on_op(module, play)
+
+
+def _peek(module: ir.Module) -> None:
+    """peek(home, x, name): an attribute, borrowed; null where there is none."""
+    b, (x, name) = _begin(module, "peek", POINTER, 2)
+    found = b.api("PyObject_GetAttr", x, name)
+    with b.if_then(b.is_null(found), likely=False):
+        b.api("PyErr_Clear")
+        b.ret(_NULL)
+    b.api("Py_DecRef", found)
+    b.ret(found)
+
+
+def _fits_spec(module: ir.Module) -> ir.Function:
+    """fits_spec(home, spec, x): 1 where a tensor fits."""
+    b, (spec, x) = _begin(module, "fits_spec", I32, 2)
+    known, anew, no = b.blocks("known", "anew", "no")
+    owner = b.address(spec, Spec.SPEC)
+    before = b.api("PyObject_CallNoArgs", b.peek(owner, "last", no))
+    b.go_unless(b.not_(b.is_null(before)), no)
+    b.api("Py_DecRef", before)
+    now = b.api("PyDict_GetItem", b.object("state"), b.object("epoch"))
+    current = b.same(b.peek(owner, "epoch", no), now)
+    b.cbranch(b.and_(b.same(before, x), current), known, anew)
+
+    b.position_at_end(known)
+    b.ret(I32(1))
+
+    b.position_at_end(anew)
+    b.go_unless(b.icmp_unsigned("==", b.word(spec, Spec.REMEMBER), I64(0)), no)
+    b.go_unless(b.same(b.type_of(x), b.address(spec, Spec.CLASS)), no)
+    array = b.peek(x, "_array", no)
+    b.go_unless(b.same(b.type_of(array), b.object("array")), no)
+    dimensions = b.and_(b.word(array, Array.DIMENSIONS), I64(0xFFFFFFFF))
+    count = b.word(spec, Spec.DIMENSIONS)
+    b.go_unless(b.icmp_unsigned("==", dimensions, count), no)
+    b.go_unless(b.same(b.address(array, Array.DTYPE), b.address(spec, Spec.DTYPE)), no)
+    writeable = b.and_(b.word(array, Array.FLAGS), I64(_WRITEABLE))
+    b.go_unless(b.icmp_unsigned("!=", writeable, I64(0)), no)
+    shape, steps = b.address(array, Array.SHAPE), b.address(array, Array.STRIDES)
+    with b.count(count) as i:
+        at = b.add(i, I64(Spec.SIZES))
+        right = b.icmp_unsigned("==", b.word(shape, i), b.word(spec, at))
+        step = b.icmp_unsigned("==", b.word(steps, i), b.word(spec, b.add(at, count)))
+        b.go_unless(b.and_(right, step), no)
+    for name, wanted in (
+        ("_plain", b.object("true")), ("_storage", b.object("none")),
+        ("_requires_grad", b.address(spec, Spec.REQUIRES_GRAD)),
+        ("_inference", b.address(spec, Spec.INFERENCE)),
+    ):  # fmt: skip
+        b.go_unless(b.same(b.peek(x, name, no), wanted), no)
+    b.ret(I32(1))
+
+    b.position_at_end(no)
+    b.ret(I32(0))
+    return b.function
+
+
+def _fits_module(module: ir.Module) -> ir.Function:
+    """fits_module(home, guard, called): the plan of a module that is as it was, or null."""
+    b, (guard, called) = _begin(module, "fits_module", POINTER, 2)
+    (no,) = b.blocks("no")
+    plan = b.peek(called, "_plan", no)
+    before = b.api("PyObject_CallNoArgs", b.peek(guard, "_last", no))
+    b.go_unless(b.not_(b.is_null(before)), no)
+    b.api("Py_DecRef", before)
+    b.go_unless(b.same(before, plan), no)
+    now = b.api("PyDict_GetItem", b.object("state"), b.object("epoch"))
+    b.go_unless(b.same(b.peek(guard, "_epoch", no), now), no)
+    members = b.peek(plan, "members", no)
+    with b.count(b.word(members, Item.SIZE)) as i:
+        table, key, member = _triple(b, members, i)
+        b.go_unless(b.same(b.api("PyDict_GetItem", table, key), member), no)
+    classes = b.peek(plan, "classes", no)
+    with b.count(b.word(classes, Item.SIZE)) as i:
+        pair = b.address(classes, b.add(i, I64(Item.ITEMS)))
+        forward = b.peek(b.address(pair, Item.ITEMS), "forward", no)
+        b.go_unless(b.same(forward, b.address(pair, Item.ITEMS + 1)), no)
+    hooks = b.peek(plan, "hooks", no)
+    with b.count(b.word(hooks, Item.SIZE)) as i:
+        table = b.address(hooks, b.add(i, I64(Item.ITEMS)))
+        b.go_unless(b.icmp_unsigned("==", b.api("PyDict_Size", table), I64(0)), no)
+    b.ret(plan)
+    b.position_at_end(no)
+    b.ret(_NULL)
+    return b.function
+
+
+def _triple(b: _Builder, several: ir.Value, i: ir.Value) -> list[ir.Value]:
+    one = b.address(several, b.add(i, I64(Item.ITEMS)))
+    return [b.address(one, Item.ITEMS + k) for k in range(3)]
+
+
+def _gradient_of(module: ir.Module) -> ir.Function:
+    """gradient_of(home, leaf, new): a leaf's gradient, borrowed; null makes no new one of it."""
+    b, (leaf, new) = _begin(module, "gradient_of", POINTER, 2)
+    frame = b.api("PyObject_GenericGetDict", leaf, _NULL)
+    name = b.object("_grad")
+    with b.if_then(b.not_(b.is_null(new))):
+        b.api("PyDict_SetItem", frame, name, new)
+    found = b.api("PyDict_GetItem", frame, name)
+    b.api("Py_DecRef", frame)
+    b.ret(b.select(b.is_null(found), b.object("none"), found))
+    return b.function
+
+
+class _Play:
+    """play(home, table, args, kwargs, run): the event's result, or null and nothing has happened.
+
+    The instructions are done one by one: what to compare comes first, then what to promise.
+    """
+
+    LISTS = ("inputs", "slots", "numbers")
+
+    def __init__(self, module: ir.Module, *helpers: ir.Function):
+        self.fits_spec, self.fits_module, self.gradient_of = helpers
+        self.b, (self.table, self.args, self.kwargs, self.run) = _begin(module, "play", POINTER, 4)
+        self.head, self.miss, self.early = self.b.blocks("head", "miss", "early")
+        self.lists: dict[str, ir.Value] = {}
+        self.x, self.listed, self.plan = (self.b.alloca(POINTER) for _ in range(3))
+        self.at = self.b.alloca(I64)
+        self.operands: list[ir.Value] = []
+
+    def write(self) -> ir.Function:
+        """The function."""
+        b, table = self.b, self.table
+        given = b.word(self.args, Item.SIZE)
+        b.go_unless(b.icmp_unsigned("==", given, b.word(table, Table.ARGS)), self.early)
+        named = b.api("PyDict_Size", self.kwargs)
+        b.go_unless(b.icmp_unsigned("==", named, b.word(table, Table.KWARGS)), self.early)
+        mode = b.object("mode")
+        for name, word in (("grad", Table.GRAD), ("special", Table.SPECIAL)):
+            b.go_unless(b.same(b.peek(mode, name, self.early), b.address(table, word)), self.early)
+        # where memory has been copied, Python compares it
+        copied = b.api("PyDict_Size", b.peek(self.run, "snapshots", self.early))
+        b.go_unless(b.icmp_unsigned("==", copied, I64(0)), self.early)
+        self.lists = {name: b.peek(self.run, name, self.early) for name in self.LISTS}
+        sizes = {name: b.word(listed, Item.SIZE) for name, listed in self.lists.items()}
+        b.store(I64(Table.FIRST), self.at)
+        b.branch(self.head)
+        self._instructions()
+
+        b.position_at_end(self.miss)
+        for name, listed in self.lists.items():
+            now = b.word(listed, Item.SIZE)
+            with b.if_then(b.icmp_unsigned("!=", now, sizes[name])):
+                b.api("PyList_SetSlice", listed, sizes[name], now, _NULL)
+        b.branch(self.early)
+        b.position_at_end(self.early)
+        b.ret(_NULL)
+        return b.function
+
+    def _instructions(self) -> None:
+        b = self.b
+        b.position_at_end(self.head)
+        at = b.load(self.at, typ=I64)
+        self.operands = [b.word(self.table, b.add(at, I64(k))) for k in range(1, SIZE)]
+        code = b.word(self.table, at)
+        b.store(b.add(at, I64(SIZE)), self.at)
+        choice = b.switch(code, self.miss)
+        for each in Code:
+            (block,) = b.blocks(each.name.lower())
+            choice.add_case(I64(each), block)
+            b.position_at_end(block)
+            getattr(self, f"_{each.name.lower()}")(*self.operands)
+            if not b.block.is_terminated:
+                b.branch(self.head)
+
+    # --- operands -------------------------------------------------------------------------------
+
+    def _need(self, condition: ir.Value) -> None:
+        self.b.go_unless(condition, self.miss)
+
+    def _take(self, x: ir.Value) -> None:
+        self._need(self.b.not_(self.b.is_null(x)))
+        self.b.store(x, self.x)
+
+    def _now(self) -> ir.Value:
+        return self.b.load(self.x, typ=POINTER)
+
+    def _object(self, word: ir.Value) -> ir.Value:
+        return self.b.inttoptr(word, POINTER)
+
+    def _first(self) -> ir.Value:
+        return self.b.address(self.args, Item.ITEMS)
+
+    def _of(self, name: str, place: ir.Value) -> ir.Value:
+        return self.b.item(self.lists[name], place)
+
+    def _leaf(self, place: ir.Value, kind: ir.Value) -> ir.Value:
+        is_slot = self.b.icmp_unsigned("==", kind, I64(0))
+        listed = self.b.select(is_slot, self.lists["slots"], self.lists["inputs"])
+        return self.b.item(listed, place)
+
+    # --- comparing --------------------------------------------------------------------------------
+
+    def _argument(self, a: ir.Value, *_: ir.Value) -> None:
+        self._take(self.b.address(self.args, self.b.add(a, I64(Item.ITEMS))))
+
+    def _keyword(self, a: ir.Value, *_: ir.Value) -> None:
+        self._take(self.b.api("PyDict_GetItem", self.kwargs, self._object(a)))
+
+    def _sequence(self, a: ir.Value, count: ir.Value, *_: ir.Value) -> None:
+        b, x = self.b, self._now()
+        self._need(b.same(b.type_of(x), self._object(a)))
+        self._need(b.icmp_unsigned("==", b.word(x, Item.SIZE), count))
+        b.store(x, self.listed)
+
+    def _item(self, a: ir.Value, is_list: ir.Value, *_: ir.Value) -> None:
+        b = self.b
+        listed = b.load(self.listed, typ=POINTER)
+        own = b.place(listed, I64(Item.ITEMS))
+        items = b.select(b.icmp_unsigned("!=", is_list, I64(0)), b.address(listed, Item.ITEMS), own)
+        self._take(b.address(items, a))
+
+    def _slot(self, a: ir.Value, *_: ir.Value) -> None:
+        self._need(self.b.same(self._of("slots", a), self._now()))
+
+    def _input(self, a: ir.Value, *_: ir.Value) -> None:
+        self._need(self.b.same(self._of("inputs", a), self._now()))
+
+    def _bind(self, a: ir.Value, *_: ir.Value) -> None:
+        b, x = self.b, self._now()
+        fits = b.call(self.fits_spec, [b.home, self._object(a), x])
+        self._need(b.icmp_unsigned("!=", fits, I32(0)))
+        b.api("PyList_Append", self.lists["inputs"], x)
+
+    def _same(self, a: ir.Value, by_value: ir.Value, *_: ir.Value) -> None:
+        b, x, wanted = self.b, self._now(), self._object(a)
+        (other,) = b.blocks("other")
+        b.cbranch(b.same(x, wanted), self.head, other)
+        b.position_at_end(other)
+        self._need(b.icmp_unsigned("!=", by_value, I64(0)))
+        self._need(b.same(b.type_of(x), b.type_of(wanted)))
+        self._need(
+            b.icmp_signed("==", b.api("PyObject_RichCompareBool", x, wanted, I32(2)), I32(1))
+        )
+
+    def _varies(self, *_: ir.Value) -> None:
+        b, x = self.b, self._now()
+        self._need(b.same(b.type_of(x), b.object("float")))
+        b.api("PyList_Append", self.lists["numbers"], x)
+
+    def _module(self, a: ir.Value, *_: ir.Value) -> None:
+        b = self.b
+        plan = b.call(self.fits_module, [b.home, self._object(a), self._first()])
+        self._need(b.not_(b.is_null(plan)))
+        b.store(plan, self.plan)
+        tensors = b.peek(plan, "tensors", self.miss)
+        with b.count(b.word(tensors, Item.SIZE)) as i:
+            tensor = b.address(tensors, b.add(i, I64(Item.ITEMS)))
+            b.api("PyList_Append", self.lists["inputs"], tensor)
+
+    def _gradient(self, a: ir.Value, kind: ir.Value, *_: ir.Value) -> None:
+        b = self.b
+        self._take(b.call(self.gradient_of, [b.home, self._leaf(a, kind), _NULL]))
+
+    # --- promising --------------------------------------------------------------------------------
+
+    def _make(self, a: ir.Value, *_: ir.Value) -> None:
+        b = self.b
+        made = b.api("PyObject_CallOneArg", b.object("new"), b.object("masked"))
+        with b.if_then(b.is_null(made), likely=False):
+            b.api("PyErr_Clear")
+            b.branch(self.miss)
+        frame = b.api("PyObject_GenericGetDict", made, _NULL)
+        b.api("PyDict_SetItem", frame, b.object("_run"), self.run)
+        b.api("PyDict_SetItem", frame, b.object("_meta"), self._object(a))
+        b.api("Py_DecRef", frame)
+        b.api("PyList_Append", self.lists["slots"], made)
+        b.api("Py_DecRef", made)
+
+    def _commit(self, a: ir.Value, *_: ir.Value) -> None:
+        self.b.api("PyObject_SetAttr", self.run, self.b.object("cursor"), self._object(a))
+
+    def _called(self, *_: ir.Value) -> None:
+        b = self.b
+        plan = b.load(self.plan, typ=POINTER)
+        pair, single = b.api("PyTuple_New", I64(2)), b.api("PyTuple_New", I64(1))
+        for place, x in enumerate((self._first(), b.peek(plan, "members", self.miss))):
+            b.api("Py_IncRef", x)  # a tuple takes a reference over
+            b.api("PyTuple_SetItem", pair, I64(place), x)
+        b.api("PyTuple_SetItem", single, I64(0), pair)
+        before = b.peek(self.run, "modules", self.miss)
+        after = b.api("PySequence_Concat", before, single)
+        b.api("PyObject_SetAttr", self.run, b.object("modules"), after)
+        b.api("Py_DecRef", after)
+        b.api("Py_DecRef", single)
+
+    def _set_gradient(self, a: ir.Value, kind: ir.Value, slot: ir.Value) -> None:
+        b = self.b
+        b.call(self.gradient_of, [b.home, self._leaf(a, kind), self._of("slots", slot)])
+
+    def _meta(self, a: ir.Value, meta: ir.Value, *_: ir.Value) -> None:
+        b = self.b
+        frame = b.api("PyObject_GenericGetDict", self._of("slots", a), _NULL)
+        b.api("PyDict_SetItem", frame, b.object("_meta"), self._object(meta))
+        b.api("Py_DecRef", frame)
+
+    def _clear(self, *_: ir.Value) -> None:
+        b = self.b
+        b.call(self.gradient_of, [b.home, self._first(), b.object("none")])
+
+    def _return_slot(self, a: ir.Value, *_: ir.Value) -> None:
+        self._give(self._of("slots", a))
+
+    def _return_input(self, a: ir.Value, *_: ir.Value) -> None:
+        self._give(self._of("inputs", a))
+
+    def _return(self, a: ir.Value, *_: ir.Value) -> None:
+        self._give(self._object(a))
+
+    def _give(self, x: ir.Value) -> None:
+        self.b.api("Py_IncRef", x)
+        self.b.ret(x)
+
+
+def _on_op(module: ir.Module, play: ir.Function) -> None:
+    """on_op(self, arguments, count): see the top of this file; a function for Python to call."""
+    made = ir.Function(module, ir.FunctionType(POINTER, [POINTER, POINTER, I64]), "on_op")
+    made.attributes.add("nounwind")
+    b = _Builder(made.append_basic_block("entry"))
+    held, given, count = made.args
+    b.home = b.gep(held, [I64(BYTES)], source_etype=ir.IntType(8))
+    replay, start, slow = b.blocks("replay", "start", "slow")
+    descriptor, args, kwargs = (b.address(given, k) for k in range(3))
+    tracer = b.peek(b.object("local"), "tracer", slow)
+    b.go_unless(b.not_(b.same(tracer, b.object("none"))), slow)
+    for name, wanted in (("busy", "false"), ("off", "zero"), ("visitors", "zero")):
+        b.go_unless(b.same(b.peek(tracer, name, slow), b.object(wanted)), slow)
+    run = b.peek(tracer, "run", slow)
+    b.cbranch(b.same(run, b.object("none")), start, replay)
+
+    b.position_at_end(replay)
+    _try(b, play, (descriptor, args, kwargs), b.peek(run, "cursor", slow), run, None, slow)
+    b.branch(slow)
+
+    b.position_at_end(start)
+    for name, wanted in (("recording", "none"), ("resting", "false")):
+        b.go_unless(b.same(b.peek(tracer, name, slow), b.object(wanted)), slow)
+    root = b.peek(tracer, "last", slow)
+    b.go_unless(b.not_(b.same(root, b.object("none"))), slow)
+    operands = b.alloca(POINTER, 2)
+    b.store(tracer, b.place(operands, 0))
+    b.store(root, b.place(operands, 1))
+    b.api("Py_IncRef", root)
+    fresh = b.api("PyObject_Vectorcall", b.object("run_class"), operands, I64(2), _NULL)
+    b.api("Py_DecRef", root)
+    with b.if_then(b.is_null(fresh), likely=False):
+        b.ret(_NULL)
+    # Python has run: is everything still as it was?
+    unfit = b.blocks("unfit")[0]
+    for name, wanted in (("run", b.object("none")), ("last", root), ("recording", b.object("none")),
+                         ("visitors", b.object("zero"))):  # fmt: skip
+        b.go_unless(b.same(b.peek(tracer, name, unfit), wanted), unfit)
+    _try(b, play, (descriptor, args, kwargs), root, fresh, tracer, unfit)
+    b.branch(unfit)
+    b.position_at_end(unfit)
+    b.api("Py_DecRef", fresh)
+    b.branch(slow)
+
+    b.position_at_end(slow)
+    b.ret(b.api("PyObject_Vectorcall", b.object("slow"), given, count, _NULL))
+
+
+def _try(
+    b: _Builder, play: ir.Function, event: tuple[ir.Value, ...], parent: ir.Value, run: ir.Value,
+    tracer: ir.Value | None, out: ir.Block,
+) -> None:  # fmt: skip
+    """Return what the child that stands for an event promises; go on where none does.
+
+    With a tracer the run begins here, and becomes the tracer's.
+    """
+    descriptor, args, kwargs = event
+    children = b.peek(parent, "children", out)
+    with b.count(b.word(children, Item.SIZE)) as i:
+        child = b.item(children, i)
+        alike = b.same(b.peek(child, "descriptor", out), descriptor)
+        with b.if_then(alike):
+            quick = b.peek(child, "quick", out)
+            with b.if_then(b.same(b.type_of(quick), b.object("bytes"))):
+                table = b.gep(quick, [I64(BYTES)], source_etype=ir.IntType(8))
+                collects = b.api("PyGC_Disable")
+                result = b.call(play, [b.home, table, args, kwargs, run])
+                with b.if_then(b.icmp_signed("!=", collects, I32(0))):
+                    b.api("PyGC_Enable")
+                with b.if_then(b.not_(b.is_null(result))):
+                    if tracer is not None:
+                        b.api("PyObject_SetAttr", tracer, b.object("run"), run)
+                        b.api("Py_DecRef", run)
+                    b.ret(result)

@@ -1,0 +1,98 @@
+"""Guards in native code: whether an event fits the record, and what it promises, in one call.
+
+`on_op(descriptor, args, kwargs)` is a built-in function of Python's, made here with LLVM. It works
+on Python's objects through Python's own C interface, and reads only the few words of lists, tuples
+and arrays that `objects.known` has looked at. Each event of a segment is a *table*: words that say
+what to compare and what to promise, one instruction after the other (`tables.Code`);
+`trace.quick` writes them. Whatever is not the usual case it leaves as it found it, and calls
+Python's dispatcher, which can do everything. It runs no code of Python's and collects no garbage,
+so under Python's lock nothing happens in between.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from sys import intern
+from typing import Any
+
+import numpy as np
+
+from ..llvm.host import detect
+from . import kernels, objects
+from .cache import digest
+from .guard_code import build
+from .native import LOCK, Code, compile_text
+from .tables import BYTES, FUNCTIONS, NAMES, OBJECTS, Array
+
+
+@cache
+def known() -> bool:
+    """Whether objects lie as they are read here; looked up, not assumed."""
+    if not objects.known() or np.ndarray.__basicsize__ < 72:
+        return False
+    sample = b"flambeau"
+    if ctypes.string_at(id(sample) + BYTES, len(sample)) != sample:
+        return False
+    for array in (np.zeros((2, 3), np.float32)[:, ::2], np.zeros(4, np.int64), np.array(1.0)):
+        words = (ctypes.c_uint64 * 9).from_address(id(array))
+        shape = (ctypes.c_int64 * array.ndim).from_address(words[Array.SHAPE] or id(array))
+        steps = (ctypes.c_int64 * array.ndim).from_address(words[Array.STRIDES] or id(array))
+        if (
+            words[Array.DIMENSIONS] & 0xFFFFFFFF != array.ndim
+            or (tuple(shape), tuple(steps)) != (array.shape, array.strides)
+            or words[Array.DTYPE] != id(array.dtype)
+            or words[Array.FLAGS] & 0xFFFFFFFF != array.flags.num
+        ):
+            return False
+    return all(hasattr(ctypes.pythonapi, name) for name in FUNCTIONS)
+
+
+def dispatcher(**given: Any) -> Any:
+    """`on_op` as a built-in function.
+
+    Args:
+        given: the objects of `OBJECTS` that only the caller knows.
+    """
+    constants = {
+        "none": None, "false": False, "true": True, "zero": 0, "int": int, "str": str,
+        "float": float, "bytes": bytes, "array": np.ndarray, "tuple": tuple,
+    }  # fmt: skip
+    held = {**constants, **given}
+    words = [ctypes.cast(getattr(ctypes.pythonapi, n), ctypes.c_void_p).value for n in FUNCTIONS]
+    names = [intern(name) for name in NAMES]
+    words += [id(x) for x in (*names, *(held[name] for name in OBJECTS))]
+    table = np.array(words, np.uint64).tobytes()
+    return _built_in(_code()["on_op"], table, [held, names])
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = (("name", ctypes.c_char_p), ("function", ctypes.c_void_p),
+                ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))  # fmt: skip
+
+
+_FASTCALL = 0x80
+_kept: list[Any] = []  # what native code points to, for as long as the process lives
+
+
+def _built_in(address: int, table: bytes, held: list[Any]) -> Any:
+    method = _MethodDef(b"on_op", address, _FASTCALL, None)
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.restype = ctypes.py_object
+    make.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    _kept.append((method, table, held))
+    return make(ctypes.addressof(method), table, None)
+
+
+@cache
+def _code() -> Code:
+    with LOCK:
+        store = kernels.objects()
+        key = digest(b"guards")
+        image = store.read(key)
+        if image is None:
+            module = kernels.new_module()
+            build(module)
+            image = compile_text(str(module), detect())
+            store.write(key, image)
+        return Code(image, ("on_op",))
