@@ -36,8 +36,8 @@ NAMES = (
     "_array", "_epoch", "_grad", "_inference", "_last", "_meta", "_plain", "_plan",
     "_requires_grad", "_run", "_storage", "busy", "children", "classes", "cursor", "descriptor",
     "epoch", "forward", "grad", "hooks", "inputs", "last", "members", "modules", "numbers",
-    "off", "quick", "recording", "resting", "run", "slots", "snapshots", "special", "tensors", "tracer",
-    "visitors",
+    "off", "quick", "recording", "resting", "run", "slots", "snapshots", "special", "tensors",
+    "tracer", "visitors",
 )  # fmt: skip
 # objects that are compared with, or called
 OBJECTS = ("local", "mode", "state", "slow", "run_class", "masked", "new", "none", "false", "true",

@@ -93,11 +93,11 @@ def test_misses_leave_no_trace(training):
         flambeau.cat([training.x, training.x], dim=0)
         run = HUB.tracer().run
         if run is not None:
-            sizes = len(run.inputs), len(run.slots), len(run.fresh)
+            sizes = len(run.inputs), len(run.slots), len(run.numbers)
             with pytest.raises((IndexError, RuntimeError)):
                 flambeau.cat([training.x, training.y[:3]], dim=7 + i)
             assert run is not HUB.tracer().run or sizes == (
-                len(run.inputs), len(run.slots), len(run.fresh)
+                len(run.inputs), len(run.slots), len(run.numbers)
             )  # fmt: skip
         training.step(factor=2 if i % 3 else 2.0)
     assert flambeau.isfinite(training.step())
