@@ -17,7 +17,17 @@ from ..autograd.tensor import Storage, Tensor, WriteCount, counted, new
 from ..eager.views import strided
 from ..graph.ir import Graph, Node, Number, Output, Value
 from .finish import finish_of
-from .memory import Memory, Spot, Unrecordable, element_strides, root_of, step_to, storage_in_frame
+from .memory import (
+    HELD_BY_PLACE,
+    HELD_IN_LOOP,
+    Memory,
+    Spot,
+    Unrecordable,
+    element_strides,
+    root_of,
+    step_to,
+    storage_in_frame,
+)
 from .pending import is_masked
 
 MOST_RECOMPILATIONS = 4
@@ -214,7 +224,7 @@ class Ending:
     def hand_over(self) -> None:
         """Before the program runs again: whoever holds late results of the last run gets them."""
         for t in self.owed:
-            if getrefcount(t) > 3 and is_masked(t):
+            if getrefcount(t) > HELD_IN_LOOP and is_masked(t):
                 run = t.__dict__["_run"]
                 if run.closed is self:
                     run.deliver(t)
@@ -268,7 +278,7 @@ class Ending:
 
 def held_elsewhere(slots: Sequence[Tensor], candidates: Sequence[int]) -> list[int]:
     """Which results others than the run hold."""
-    return [slot for slot in candidates if getrefcount(slots[slot]) > 2]
+    return [slot for slot in candidates if getrefcount(slots[slot]) > HELD_BY_PLACE]
 
 
 def _view(base: np.ndarray, view: tuple[tuple[int, ...], tuple[int, ...], int]) -> np.ndarray:

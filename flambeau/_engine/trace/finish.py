@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..autograd.tensor import Tensor
 from ..graph.ir import ProgramFault
 from .histories import FreedNode
-from .memory import root_of, storage_in_frame
+from .memory import HELD_BY_PLACE, root_of, storage_in_frame
 from .pending import masked_class, set_class
 from .snapshots import put
 
@@ -53,7 +53,7 @@ class _Writer:
         others = [slot for slot in self.ending.candidates if slot not in self.given]
         others += self.ending.unplaced
         if others:
-            self.fail_if(" or ".join(_alive(others)))
+            self.fail_if(" or ".join(map(_alive, others)))
 
     def _arrays(self) -> None:
         """Lines that make the list of the inputs' arrays; passing ones are looked at each time."""
@@ -120,7 +120,7 @@ class _Writer:
         seen = Counter(place.memory for place in ending.places.values())
         simple = [slot for slot in self.given if self._is_simple(slot, seen)]
         others = [slot for slot in self.given if slot not in simple]
-        self.add(f"if {' or '.join(['run.masked', *_alive(others)])}:")
+        self.add(f"if {' or '.join(['run.masked', *map(_alive, others)])}:")
         self._settle_at_length("    ")
         for slot in simple:
             self._hand_out(slot)
@@ -128,7 +128,7 @@ class _Writer:
 
     def _settle_at_length(self, indentation: str = "") -> None:
         for line in (
-            f"alive = [slot for slot in {tuple(self.given)} if count(slots[slot]) > 2]",
+            f"alive = [slot for slot in {tuple(self.given)} if {_alive('slot')}]",
             "run.settle_part(ending, outputs, alive)",
             "run.parts += (ending,)",
             "return True",
@@ -150,8 +150,8 @@ class _Writer:
         meta = self.run.slots[slot].__dict__["_meta"]
         output = ending.output_memories.index(ending.places[slot].memory)
         self.add(
-            f"t = slots[{slot}]",
-            "if count(t) > 3 and type(t) is Masked:",
+            f"t = slots[{slot}] if {_alive(slot)} else None",
+            "if type(t) is Masked:",
             "    frame = t.__dict__",
             f"    frame['_array'] = outputs[{output}]",
             "    set_class(t, Tensor)",
@@ -180,9 +180,9 @@ class _Writer:
         return scope["finish"]
 
 
-def _alive(slots: list[int]) -> list[str]:
-    """Expressions that say whether somebody beside the run holds a result."""
-    return [f"count(slots[{slot}]) > 2" for slot in slots]
+def _alive(slot: int | str) -> str:
+    """The expression that says whether somebody beside the run holds a result."""
+    return f"count(slots[{slot}]) > {HELD_BY_PLACE}"
 
 
 @functools.lru_cache(1024)

@@ -136,6 +136,19 @@ def _references() -> int:
 _KNOWN = _references()
 
 
+def _references_in_a_list() -> tuple[int, int]:
+    held = [object()]
+    by_place = sys.getrefcount(held[0])
+    for item in held:
+        in_a_loop = sys.getrefcount(item)
+    return by_place, in_a_loop
+
+
+# What getrefcount says of an item that only a list or tuple holds: of `items[0]`, and of `item` in
+# a loop over them. Versions of Python differ: some count what a call's arguments borrow.
+HELD_BY_PLACE, HELD_IN_LOOP = _references_in_a_list()
+
+
 Emit = Callable[[str, tuple, dict], Value]
 
 

@@ -152,6 +152,25 @@ def test_a_gradient_and_a_state_that_two_parameters_share(name, made):
     assert _shared(name, made) == pytest.approx(_shared("off", made), rel=1e-5)
 
 
+def _seen_outside(name):
+    with mode(name):
+        HUB.clear()
+        seen = []
+        for _ in range(3):  # another model each time, that known segments fit
+            training = Training(OPTIMIZERS["adamw"])
+            for _ in range(AFTER):
+                training.optimizer.zero_grad()
+                training.second(training.first(X)).square().sum().backward()
+                seen.append(training.first.weight.detach().numpy())  # and held
+                training.optimizer.step()
+        return [array.sum() for array in seen]
+
+
+@pytest.mark.parametrize("name", MODES[1:])
+def test_parameters_that_are_seen_outside_before_their_step(name):
+    np.testing.assert_allclose(_seen_outside(name), _seen_outside("off"), rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", MODES)
 def test_another_gradient_is_used(name):
     with mode(name):
