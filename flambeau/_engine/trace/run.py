@@ -9,7 +9,7 @@ import numpy as np
 
 from ..autograd.callbacks import Asked
 from ..autograd.exposure import visible
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Tensor, storage_of
 from ..autograd.views import ViewInfo
 from .histories import FreedNode
 from .memory import aliased, root_of, storage_in_frame
@@ -191,11 +191,14 @@ class Run:
     def deliver(self, t: Tensor) -> None:
         """A result of the last run of a program is wanted after all."""
         ending = self.closed
-        for place, owed in zip(ending.late.values(), ending.owed, strict=True):
+        for (slot, place), owed in zip(ending.late.items(), ending.owed, strict=True):
             if owed is t:
                 meta = t.__dict__["_meta"]
                 t.__dict__["_array"] = self.outputs[-1][place].copy()
                 _free(t, meta, None)
+                writes = ending.generations.get(ending.places[slot].memory)
+                if writes:
+                    storage_of(t).version = writes
                 return
         unmask(t)  # nobody was alive to want it
 

@@ -45,6 +45,26 @@ def test_writes_to_batches_are_counted(name):
             assert x._version == before + 1
 
 
+@pytest.mark.parametrize("name", MODES)
+def test_writes_to_gradients_that_grow_are_counted_as_in_eager(name):
+    def version() -> int:
+        leaf = flambeau.ones(4, requires_grad=True)
+        optimizer = flambeau.optim.SGD([leaf], lr=0.0)
+        for _ in range(10):
+            optimizer.zero_grad()
+            loss = (leaf * leaf).sum() * 2
+            loss.backward(retain_graph=True)
+            loss.backward()
+            optimizer.step()
+        assert leaf.grad.tolist() == [8.0] * 4
+        return leaf.grad._version
+
+    with mode("off"):
+        expected = version()
+    with mode(name):
+        assert version() == expected > 0
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("name", MODES)
 def test_a_forked_process_that_rests_still_has_its_tensors(name):
