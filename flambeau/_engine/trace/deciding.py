@@ -10,6 +10,7 @@ from ..autograd.tensor import Tensor
 from .floats import supersede
 from .histories import FreedNode
 from .memory import Unrecordable
+from .modules import ModuleCall
 from .pending import is_masked, settled
 from .recording import Recording
 from .segment import MOST_CHILDREN
@@ -39,6 +40,18 @@ def goes_on(args: tuple) -> bool:
                 if node is not None and not isinstance(node, FreedNode):
                     return True
     return False
+
+
+def owned(descriptor: Any, args: tuple) -> list[int]:
+    """The identities of an event's module and leaves: the same in each round of a loop, which
+    alike layers of a model have not in common."""
+    if isinstance(descriptor, ModuleCall):
+        return [id(args[0])]
+    return [id(x) for x in args if isinstance(x, Tensor) and _is_leaf(x.__dict__)]
+
+
+def _is_leaf(frame: dict[str, Any]) -> bool:
+    return frame.get("_requires_grad", False) and frame.get("_grad_fn") is None
 
 
 def reads(descriptor: Any, args: tuple) -> bool:

@@ -19,7 +19,7 @@ from ..autograd.tensor import Tensor
 from ..base import state
 from . import log
 from .blame import why_not
-from .deciding import beginning, goes_on, insert, name_of, read_all, reads, ready, small
+from .deciding import beginning, goes_on, insert, name_of, owned, read_all, reads, ready, small
 from .ending import held_elsewhere
 from .memory import Unrecordable
 from .modes import Modes
@@ -127,7 +127,8 @@ class Tracer:
         if descriptor.name in UNSEEN:
             return None
         key = beginning(descriptor, args)
-        self.stream.note(hash(key[:3]), not mode.grad or descriptor.name in BACKWARDS)
+        sign = hash((*key[:3], *owned(descriptor, args)))
+        self.stream.note(sign, not mode.grad or descriptor.name in BACKWARDS)
         return key
 
     def _follow(self, descriptor: Any, args: tuple) -> None:

@@ -173,6 +173,25 @@ def test_a_loop_is_found_in_its_fifth_round():
 
 
 @pytest.mark.parametrize("jit", MODES[1:])
+def test_alike_layers_are_no_loop(jit):
+    layers = [(flambeau.randn(32, 32, requires_grad=True), nn.LayerNorm(32)) for _ in range(24)]
+    x = flambeau.rand(16, 32)
+    with mode(jit), flambeau.no_grad():
+        HUB.clear()
+        for _ in range(8):
+            h = x
+            for weight, norm in layers:
+                h = norm((h @ weight).relu())
+            h.sum().item()
+        with exits("guard", -1, -1) as counted:
+            h = x
+            for weight, norm in layers:
+                h = norm((h @ weight).relu())
+            h.sum().item()
+    assert len(counted.lengths) == 1
+
+
+@pytest.mark.parametrize("jit", MODES[1:])
 def test_another_way_through_the_loop(jit):
     model, x, _ = _model()
 
