@@ -210,15 +210,14 @@ class GradScaler:
         tracker: Any = self._growth_tracker
         if skipped:
             scale.mul_(self._backoff_factor)
-            tracker.fill_(0)
-            return
-        good_steps = tracker.item() + 1
-        if good_steps == self._growth_interval:
+            tracker.zero_()
+        elif tracker.item() + 1 == self._growth_interval:
             grown = scale * self._growth_factor
             if flambeau.isfinite(grown):
                 scale.copy_(grown)
-            good_steps = 0
-        tracker.fill_(good_steps)
+            tracker.zero_()
+        else:
+            tracker.add_(1)  # the same call at every step, whatever the count
 
     def get_scale(self) -> float:
         """The factor; 1.0 if disabled."""

@@ -35,6 +35,7 @@ class Training:
         self.x, self.y = flambeau.rand(64, 4), flambeau.randint(0, 3, (64,))
         self.total: Any = 0.0
         self.kept: list[Any] = []
+        self.scaler: Any = None
 
     def step(self, rows: int = 8, weight: float = 1.0) -> Any:
         """One step on the first rows."""
@@ -131,6 +132,14 @@ def _clipped(run: Training, i: int) -> None:
     run.optimizer.step()
 
 
+def _scaled(run: Training, i: int) -> None:
+    run.scaler = run.scaler or flambeau.amp.GradScaler("cpu")
+    run.optimizer.zero_grad()
+    run.scaler.scale(nn.functional.cross_entropy(run.model(run.x), run.y)).backward()
+    run.scaler.step(run.optimizer)
+    run.scaler.update()
+
+
 def _slices(run: Training, i: int) -> None:
     start = 8 * (i % 8)
     run.optimizer.zero_grad()
@@ -162,7 +171,7 @@ SETTLED: dict[Callable[[Training, int], None], tuple[int, int]] = {
     _every_fifth_read: (1, 12), _two_sizes: (1, 15), _evaluated: (2, 20), _clipped: (0, 0),
     _slices: (0, 1), _detached_kept: (1, 0), _kept: (0, 0), _right_answers: (2, 1),
     _weight: (0, 0), _whole_weight: (0, 0), _weight_of_an_epoch: (0, 0), _numpy_weight: (0, 0),
-    _tensor_weight: (0, 0),
+    _tensor_weight: (0, 0), _scaled: (1, 1),
     _weights: (1, 1),  # the averages begin the next segment, which is open in the end
 }  # fmt: skip
 
