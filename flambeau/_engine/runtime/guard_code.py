@@ -51,6 +51,10 @@ class _Builder(Writer):
         self.go_unless(self.not_(self.is_null(found)), out)
         return found
 
+    def slot(self, x: ir.Value, name: str) -> ir.Value:
+        """An attribute that has a place of its own in the object, as "class.attribute"."""
+        return self.address(x, self.word(self.home, PLACES[name]))
+
     def item(self, listed: ir.Value, place: ir.Value) -> ir.Value:
         """An item of a list."""
         return self.address(self.address(listed, Item.ITEMS), place)
@@ -94,11 +98,11 @@ def _fits_spec(module: ir.Module) -> ir.Function:
     b, (spec, x) = _begin(module, "fits_spec", I32, 2)
     known, anew, no = b.blocks("known", "anew", "no")
     owner = b.address(spec, Spec.SPEC)
-    before = b.api("PyObject_CallNoArgs", b.peek(owner, "last", no))
+    before = b.api("PyObject_CallNoArgs", b.slot(owner, "InputSpec.last"))
     b.go_unless(b.not_(b.is_null(before)), no)
     b.api("Py_DecRef", before)
     now = b.api("PyDict_GetItem", b.object("state"), b.object("epoch"))
-    current = b.same(b.peek(owner, "epoch", no), now)
+    current = b.same(b.slot(owner, "InputSpec.epoch"), now)
     b.cbranch(b.and_(b.same(before, x), current), known, anew)
 
     b.position_at_end(known)
@@ -139,22 +143,22 @@ def _fits_module(module: ir.Module) -> ir.Function:
     b, (guard, called) = _begin(module, "fits_module", POINTER, 2)
     (no,) = b.blocks("no")
     plan = b.peek(called, "_plan", no)
-    before = b.api("PyObject_CallNoArgs", b.peek(guard, "_last", no))
+    before = b.api("PyObject_CallNoArgs", b.slot(guard, "ModuleGuard._last"))
     b.go_unless(b.not_(b.is_null(before)), no)
     b.api("Py_DecRef", before)
     b.go_unless(b.same(before, plan), no)
     now = b.api("PyDict_GetItem", b.object("state"), b.object("epoch"))
-    b.go_unless(b.same(b.peek(guard, "_epoch", no), now), no)
-    members = b.peek(plan, "members", no)
+    b.go_unless(b.same(b.slot(guard, "ModuleGuard._epoch"), now), no)
+    members = b.slot(plan, "ModulePlan.members")
     with b.count(b.word(members, Item.SIZE)) as i:
         table, key, member = _triple(b, members, i)
         b.go_unless(b.same(b.api("PyDict_GetItem", table, key), member), no)
-    classes = b.peek(plan, "classes", no)
+    classes = b.slot(plan, "ModulePlan.classes")
     with b.count(b.word(classes, Item.SIZE)) as i:
         pair = b.address(classes, b.add(i, I64(Item.ITEMS)))
         forward = b.peek(b.address(pair, Item.ITEMS), "forward", no)
         b.go_unless(b.same(forward, b.address(pair, Item.ITEMS + 1)), no)
-    hooks = b.peek(plan, "hooks", no)
+    hooks = b.slot(plan, "ModulePlan.hooks")
     with b.count(b.word(hooks, Item.SIZE)) as i:
         table = b.address(hooks, b.add(i, I64(Item.ITEMS)))
         b.go_unless(b.icmp_unsigned("==", b.api("PyDict_Size", table), I64(0)), no)
@@ -324,7 +328,7 @@ class _Play:
         plan = b.call(self.fits_module, [b.home, self._object(a), self._first()])
         self._need(b.not_(b.is_null(plan)))
         b.store(plan, self.plan)
-        tensors = b.peek(plan, "tensors", self.miss)
+        tensors = b.slot(plan, "ModulePlan.tensors")
         with b.count(b.word(tensors, Item.SIZE)) as i:
             tensor = b.address(tensors, b.add(i, I64(Item.ITEMS)))
             b.api("PyList_Append", self.lists["inputs"], tensor)
@@ -355,7 +359,7 @@ class _Play:
         b = self.b
         plan = b.load(self.plan, typ=POINTER)
         pair, single = b.api("PyTuple_New", I64(2)), b.api("PyTuple_New", I64(1))
-        for place, x in enumerate((self._first(), b.peek(plan, "members", self.miss))):
+        for place, x in enumerate((self._first(), b.slot(plan, "ModulePlan.members"))):
             b.api("Py_IncRef", x)  # a tuple takes a reference over
             b.api("PyTuple_SetItem", pair, I64(place), x)
         b.api("PyTuple_SetItem", single, I64(0), pair)
@@ -405,8 +409,8 @@ def _on_op(module: ir.Module, play: ir.Function) -> None:
     tracer = b.peek(b.object("local"), "tracer", slow)
     b.go_unless(b.not_(b.same(tracer, b.object("none"))), slow)
     for name, wanted in (("busy", "false"), ("off", "zero"), ("visitors", "zero")):
-        b.go_unless(b.same(b.peek(tracer, name, slow), b.object(wanted)), slow)
-    run = b.peek(tracer, "run", slow)
+        b.go_unless(b.same(b.slot(tracer, f"Tracer.{name}"), b.object(wanted)), slow)
+    run = b.slot(tracer, "Tracer.run")
     b.cbranch(b.same(run, b.object("none")), start, replay)
 
     b.position_at_end(replay)
@@ -415,8 +419,8 @@ def _on_op(module: ir.Module, play: ir.Function) -> None:
 
     b.position_at_end(start)
     for name, wanted in (("recording", "none"), ("resting", "false")):
-        b.go_unless(b.same(b.peek(tracer, name, slow), b.object(wanted)), slow)
-    root = b.peek(tracer, "last", slow)
+        b.go_unless(b.same(b.slot(tracer, f"Tracer.{name}"), b.object(wanted)), slow)
+    root = b.slot(tracer, "Tracer.last")
     b.go_unless(b.not_(b.same(root, b.object("none"))), slow)
     operands = b.alloca(POINTER, 2)
     b.store(tracer, b.place(operands, 0))
@@ -430,7 +434,7 @@ def _on_op(module: ir.Module, play: ir.Function) -> None:
     unfit = b.blocks("unfit")[0]
     for name, wanted in (("run", b.object("none")), ("last", root), ("recording", b.object("none")),
                          ("visitors", b.object("zero"))):  # fmt: skip
-        b.go_unless(b.same(b.peek(tracer, name, unfit), wanted), unfit)
+        b.go_unless(b.same(b.slot(tracer, f"Tracer.{name}"), wanted), unfit)
     _try(b, play, (descriptor, args, kwargs), root, fresh, tracer, unfit)
     b.branch(unfit)
     b.position_at_end(unfit)
@@ -450,12 +454,12 @@ def _try(
     With a tracer the run begins here, and becomes the tracer's.
     """
     descriptor, args, kwargs = event
-    children = b.peek(parent, "children", out)
+    children = b.slot(parent, "TraceNode.children")
     with b.count(b.word(children, Item.SIZE)) as i:
         child = b.item(children, i)
-        alike = b.same(b.peek(child, "descriptor", out), descriptor)
+        alike = b.same(b.slot(child, "TraceNode.descriptor"), descriptor)
         with b.if_then(alike):
-            quick = b.peek(child, "quick", out)
+            quick = b.slot(child, "TraceNode.quick")
             with b.if_then(b.same(b.type_of(quick), b.object("bytes"))):
                 table = b.gep(quick, [I64(BYTES)], source_etype=ir.IntType(8))
                 collects = b.api("PyGC_Disable")

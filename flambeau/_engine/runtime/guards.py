@@ -12,6 +12,7 @@ so under Python's lock nothing happens in between.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from functools import cache
 from sys import intern
 from typing import Any
@@ -23,7 +24,7 @@ from . import kernels, objects
 from .cache import digest
 from .guard_code import build
 from .native import LOCK, Code, compile_text
-from .tables import BYTES, FUNCTIONS, NAMES, OBJECTS, Array
+from .tables import BYTES, FUNCTIONS, NAMES, OBJECTS, SLOTS, Array
 
 
 @cache
@@ -48,10 +49,24 @@ def known() -> bool:
     return all(hasattr(ctypes.pythonapi, name) for name in FUNCTIONS)
 
 
-def dispatcher(**given: Any) -> Any:
+def _word_of(owner: type, name: str) -> int:
+    """The word of an object at which an attribute in `__slots__` lies.
+
+    Raises:
+        ValueError: none.
+    """
+    sample: Any = object.__new__(owner)
+    value = object()
+    setattr(sample, name, value)
+    words = (ctypes.c_uint64 * (owner.__basicsize__ // 8)).from_address(id(sample))
+    return list(words).index(id(value))
+
+
+def dispatcher(classes: Iterable[type], **given: Any) -> Any:
     """`on_op` as a built-in function.
 
     Args:
+        classes: those in `SLOTS`.
         given: the objects of `OBJECTS` that only the caller knows.
     """
     constants = {
@@ -60,10 +75,12 @@ def dispatcher(**given: Any) -> Any:
     }  # fmt: skip
     held = {**constants, **given}
     words = [ctypes.cast(getattr(ctypes.pythonapi, n), ctypes.c_void_p).value for n in FUNCTIONS]
-    names = [intern(name) for name in NAMES]
-    words += [id(x) for x in (*names, *(held[name] for name in OBJECTS))]
+    interned = [intern(name) for name in NAMES]
+    words += [id(x) for x in (*interned, *(held[name] for name in OBJECTS))]
+    by_name = {cls.__name__: cls for cls in classes}
+    words += [_word_of(by_name[owner], name) for owner, names in SLOTS.items() for name in names]
     table = np.array(words, np.uint64).tobytes()
-    return _built_in(_code()["on_op"], table, [held, names])
+    return _built_in(_code()["on_op"], table, [held, interned])
 
 
 class _MethodDef(ctypes.Structure):

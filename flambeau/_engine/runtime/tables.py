@@ -33,16 +33,23 @@ FUNCTIONS: dict[str, tuple[ir.Type, list[ir.Type]]] = {
 }
 # attributes that are read or written
 NAMES = (
-    "_array", "_epoch", "_grad", "_inference", "_last", "_meta", "_plain", "_plan",
-    "_requires_grad", "_run", "_storage", "busy", "children", "classes", "cursor", "descriptor",
-    "epoch", "forward", "grad", "hooks", "inputs", "last", "members", "modules", "numbers",
-    "off", "quick", "recording", "resting", "run", "slots", "snapshots", "special", "tensors",
-    "tracer", "visitors",
+    "_array", "_grad", "_inference", "_meta", "_plain", "_plan", "_requires_grad", "_run",
+    "_storage", "cursor", "epoch", "forward", "grad", "inputs", "modules", "numbers", "run",
+    "slots", "snapshots", "special", "tracer",
 )  # fmt: skip
+# attributes that lie at a place of their own in the object: those in `__slots__`
+SLOTS = {
+    "InputSpec": ("epoch", "last"),
+    "ModuleGuard": ("_epoch", "_last"),
+    "ModulePlan": ("classes", "hooks", "members", "tensors"),
+    "TraceNode": ("children", "descriptor", "quick"),
+    "Tracer": ("busy", "last", "off", "recording", "resting", "run", "visitors"),
+}
 # objects that are compared with, or called
 OBJECTS = ("local", "mode", "state", "slow", "run_class", "masked", "new", "none", "false", "true",
             "zero", "int", "str", "float", "bytes", "array", "tuple")  # fmt: skip
-PLACES = {name: place for place, name in enumerate((*FUNCTIONS, *NAMES, *OBJECTS))}
+_SLOTS = [f"{owner}.{name}" for owner, names in SLOTS.items() for name in names]
+PLACES = {name: place for place, name in enumerate((*FUNCTIONS, *NAMES, *OBJECTS, *_SLOTS))}
 BYTES = 32  # where a bytes object's own begin
 
 

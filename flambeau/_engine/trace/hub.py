@@ -18,11 +18,12 @@ from ..autograd.tensor import Tensor, new
 from ..base import config, state
 from . import recorder as recorders
 from .log import LOG
-from .modules import plan_of
+from .modules import ModuleGuard, ModulePlan, plan_of
+from .pattern import InputSpec
 from .pending import masked_class
 from .play import MISS
 from .run import Run
-from .segment import STEP
+from .segment import STEP, TraceNode
 from .snapshots import may_be_seen
 from .tracer import Tracer
 
@@ -148,6 +149,7 @@ class Hub:
             self.table_of = table_of
             if guards.known():
                 native = guards.dispatcher(
+                    (InputSpec, ModuleGuard, ModulePlan, TraceNode, Tracer),
                     local=self.local, mode=mode, state=vars(state), slow=self._python,
                     run_class=Run, masked=masked_class(Tensor), new=new,
                 )  # fmt: skip
@@ -170,14 +172,14 @@ class Hub:
         return True
 
     def call_module(self, module: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """A module of a built-in class, without hooks, is called."""
+        """A module of a built-in class is called."""
         if state.on_op is self.on_op:  # not inside another event
             plan = module.__dict__.get("_plan")
             if plan is None or plan.epoch != state.modules:
                 plan = self._plan(module)
             if plan is not None and plan.whole:
                 return self.on_op(plan.descriptor, (module, *args), kwargs)
-        return module.forward(*args, **kwargs)
+        return module._run(*args, **kwargs)
 
     def _plan(self, module: Any) -> Any:
         members = module.__dict__

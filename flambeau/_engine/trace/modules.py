@@ -31,8 +31,8 @@ class ModuleCall(Event):
     """The event of calling a module of one class."""
 
     def execute(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Run the module's own forward."""
-        return args[0].forward(*args[1:], **kwargs)
+        """Run the module's own forward, with hooks if it has got any."""
+        return args[0]._run(*args[1:], **kwargs)
 
 
 class ModulePlan:
@@ -74,7 +74,8 @@ class ModulePlan:
             for key, member in table.items()
         )
         self.tensors = tuple(t for _, _, t in self.members if isinstance(t, Tensor))
-        self.hooks = tuple(each.__dict__[name] for each in tree for name in _HOOKS)
+        own = (each.__dict__[name] for each in tree for name in _HOOKS)
+        self.hooks = (*module._shared_hooks, *own)
         self.classes = tuple({type(each): type(each).forward for each in tree}.items())
 
     def intact(self) -> bool:
@@ -145,6 +146,7 @@ def _plain(module: Any) -> bool:
         type(module)._is_builtin
         and "forward" not in module.__dict__
         and str(type(module).forward.__module__).startswith("flambeau.")
+        and not any(module._shared_hooks)
         and not any(module.__dict__[name] for name in _HOOKS)
     )
 

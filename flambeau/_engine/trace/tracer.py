@@ -58,6 +58,12 @@ class Tracer:
         resting: a segment has been left in its middle: none begins before the next boundary.
     """
 
+    __slots__ = (
+        "__weakref__", "admissions", "busy", "eager_events", "failures", "fresh_start", "heat",
+        "hub", "last", "lock", "off", "recording", "recordings", "resting", "roots", "run",
+        "since_start", "start_key", "stream", "thread", "visitors",
+    )  # fmt: skip
+
     def __init__(self, hub: Any):
         self.hub = hub
         self.lock = threading.RLock()

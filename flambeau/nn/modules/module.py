@@ -63,6 +63,12 @@ class Module(Registry, Traversal, Transfer, Checkpointing, Hooks):
     call_super_init: bool = False
     training: bool
     _is_builtin = False  # whether the class is flambeau's own: no code of the user's runs in it
+    _shared_hooks = (  # those of all modules
+        _global_forward_hooks,
+        _global_forward_pre_hooks,
+        _global_backward_hooks,
+        _global_backward_pre_hooks,
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -90,6 +96,12 @@ class Module(Registry, Traversal, Transfer, Checkpointing, Hooks):
         )
 
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
+        if self._is_builtin and state.tracer is not None:
+            return state.tracer.call_module(self, args, kwargs)
+        return self._run(*args, **kwargs)
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        """Forward, with the hooks around it."""
         # Read one by one: this test is on the path of every layer of every step.
         if (
             self._forward_hooks
@@ -102,8 +114,6 @@ class Module(Registry, Traversal, Transfer, Checkpointing, Hooks):
             or _global_backward_pre_hooks
         ):
             return call_with_hooks(self, args, kwargs)
-        if state.tracer is not None and self._is_builtin:
-            return state.tracer.call_module(self, args, kwargs)
         return self.forward(*args, **kwargs)
 
     __call__ = _call_impl

@@ -108,6 +108,9 @@ CHANGES = {
                lambda t: t.h.remove()),
     "hook above": at(lambda t: setattr(t, "h", t.model.register_forward_pre_hook(t.hook)),
                      lambda t: t.h.remove()),
+    "hook of all": at(
+        lambda t: setattr(t, "h", nn.modules.module.register_module_forward_hook(t.hook)),
+        lambda t: t.h.remove()),
     "forward": at(_own_forward, lambda t: delattr(t.model[1], "forward")),
     "forward of the class": at(_own_class_forward, lambda t: setattr(nn.ReLU, "forward", _RELU)),
     "frozen": at(lambda t: t.model[0].requires_grad_(False)),
