@@ -179,7 +179,7 @@ class Hub:
                 plan = self._plan(module)
             if plan is not None and plan.whole:
                 return self.on_op(plan.descriptor, (module, *args), kwargs)
-        return module._run(*args, **kwargs)
+        return module._call_forward(*args, **kwargs)
 
     def _plan(self, module: Any) -> Any:
         members = module.__dict__

@@ -32,7 +32,7 @@ class ModuleCall(Event):
 
     def execute(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Run the module's own forward, with hooks if it has got any."""
-        return args[0]._run(*args[1:], **kwargs)
+        return args[0]._call_forward(*args[1:], **kwargs)
 
 
 class ModulePlan:

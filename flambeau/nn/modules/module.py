@@ -98,9 +98,9 @@ class Module(Registry, Traversal, Transfer, Checkpointing, Hooks):
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         if self._is_builtin and state.tracer is not None:
             return state.tracer.call_module(self, args, kwargs)
-        return self._run(*args, **kwargs)
+        return self._call_forward(*args, **kwargs)
 
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
+    def _call_forward(self, *args: Any, **kwargs: Any) -> Any:
         """Forward, with the hooks around it."""
         # Read one by one: this test is on the path of every layer of every step.
         if (
