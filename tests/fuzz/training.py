@@ -64,12 +64,14 @@ DATA = [
     "buffer[:] = np.cos(np.arange(24).reshape(6, 4) + i)\nx, y = shared[:B], Y[:B]",
     "held.copy_(X[i:i + 6])\nx, y = held[:B], Y[i:i + B]",
     "x, y = next(batches)",
+    "s = (i * B) % 20\nx, y = torch.from_numpy(A[s:s + B]), torch.as_tensor(C[s:s + B])",
 ]
 SETUP = [
     "X, Y, B = torch.arange(96.).reshape(24, 4).sin(), torch.arange(24) % 3, 6",
     "buffer, held = np.zeros((6, 4), np.float32), torch.zeros(6, 4)",
     "loss, out = torch.zeros(()), torch.zeros(1, 3)",
     "shared = torch.from_numpy(buffer)",
+    "A, C, seen = X.numpy().copy(), Y.numpy().copy(), None",
     "data = torch.utils.data.TensorDataset(X, Y)",
     "loader = torch.utils.data.DataLoader(data, batch_size=6, shuffle=True)",
     "batches = (b for _ in range(9) for b in loader)",
@@ -84,7 +86,8 @@ MIDDLE = [
     "out = out * 1.5", "out = out + 0.1 * i", "out = F.dropout(out, 0.2)", "out = out.clamp(-3, 3)",
     "out[:, 0].mul_(0.5)", "out = out - out.detach().mean()", "out.mul_(1.1)",
     "out = torch.cat([out, out], 1)[:, :3]", "hidden = out.exp()\nout = out + hidden.log1p()",
-    "out = out.view(-1).view(-1, 3)", "torch.rand(3)", "out.register_hook(lambda g: g * 0.9)",
+    "out = out.view(-1).view(-1, 3)", "torch.rand(3)",
+    "A *= 0.99", "seen = y.numpy()", "out.register_hook(lambda g: g * 0.9)",
 ]  # fmt: skip
 LOSSES = [
     "loss = F.cross_entropy(out, y)", "loss = F.cross_entropy(out, y) * weight",
@@ -140,6 +143,8 @@ CHANGES = [
     "file = io.BytesIO()\ntorch.save(model.state_dict(), file)\nfile.seek(0)\n"
     "model.load_state_dict(torch.load(file))", "held_losses.append((params[-1] ** 2).sum())",
     "model.zero_grad(set_to_none=False)", "params[-1].detach().numpy()[:] = 0.1",
+    "seen = [p.detach().numpy() for p in params]", "seen = None",
+    "if type(seen) is list: seen[0] *= 0.9",
     "[p.requires_grad_(not p.requires_grad) for p in params[:1]]", "del loss, out",
     "for h in handles: h.remove()", "torch.set_rng_state(torch.get_rng_state())",
     "handles.append(model.register_forward_hook(lambda m, a, out: out * 0.5))",
