@@ -30,7 +30,7 @@ def _get_requires_grad(self: Tensor) -> bool:
 def _set_requires_grad(self: Tensor, wanted: bool) -> None:
     if not isinstance(wanted, (bool, int)):
         raise RuntimeError("requires_grad must be a bool")
-    if self._grad_fn is not None:
+    if not self.is_leaf:  # type: ignore[attr-defined]
         if wanted:
             return
         raise RuntimeError(
@@ -38,13 +38,14 @@ def _set_requires_grad(self: Tensor, wanted: bool) -> None:
             "computed variable in a subgraph that doesn't require differentiation use "
             "var_no_grad = var.detach()."
         )
-    if wanted and dtypes.from_numpy(self._array.dtype).category < dtypes.FLOATING:
+    if wanted and self.dtype.category < dtypes.FLOATING:  # type: ignore[attr-defined]
         raise RuntimeError("only Tensors of floating point dtype can require gradients")
-    if wanted and self._inference:
+    if wanted and self.is_inference():  # type: ignore[attr-defined]
         raise RuntimeError(
             "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
         )
-    mark_requires_grad(self, bool(wanted))
+    if state.tracer is None or not state.tracer.set_flag(self, bool(wanted)):
+        mark_requires_grad(self, bool(wanted))
 
 
 def _get_grad_fn(self: Tensor) -> Node | None:

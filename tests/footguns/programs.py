@@ -6,12 +6,12 @@ in which it looks at what it computes (see `common.reader`).
 
 from __future__ import annotations
 
-from . import changes, exposed, flow, found, functions, hooks, memory, tapes
+from . import changes, exposed, flow, found, functions, histories, hooks, memory, tapes
 from .common import PROGRAMS, READERS, reader
 
 LISTED = range(1, 31)
 
 __all__ = [
-    "LISTED", "PROGRAMS", "READERS", "changes", "exposed", "flow", "found", "functions", "hooks",
-    "memory", "reader", "tapes",
+    "LISTED", "PROGRAMS", "READERS", "changes", "exposed", "flow", "found", "functions",
+    "histories", "hooks", "memory", "reader", "tapes",
 ]  # fmt: skip

@@ -14,13 +14,13 @@ import numpy as np
 
 from ..autograd.events import Event
 from ..autograd.mode import mode
-from ..autograd.tensor import Tensor, new
+from ..autograd.tensor import Tensor, mark_requires_grad, new
 from ..base import config, state
 from . import recorder as recorders
 from .log import LOG
 from .modules import ModuleGuard, ModulePlan, plan_of
 from .pattern import InputSpec
-from .pending import masked_class
+from .pending import is_masked, masked_class
 from .play import MISS
 from .run import Run
 from .segment import STEP, TraceNode
@@ -207,6 +207,18 @@ class Hub:
         self.on_op(SET_GRAD, (leaf,), {})
         return True
 
+    def set_flag(self, t: Tensor, wanted: bool) -> bool:
+        """A tensor's `requires_grad` is set; False where it is to be done in the usual way."""
+        if not self.watching() or not is_masked(t):
+            return False
+        tracer = self.tracer()
+        if tracer.busy or tracer.off:
+            return False
+        if any(t is one for run in (tracer.run, tracer.recording) if run for one in run.masked):
+            return False  # settled: its memory alone is pending
+        self.on_op(SET_FLAG, (t, wanted), {})
+        return True
+
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
         """Python of the user's runs between two stretches of a backward.
@@ -286,7 +298,7 @@ class Hub:
         if tracer is None or tracer.busy:
             return
         for one in (tracer.run, tracer.recording):
-            if one is not None and any(known is t for known in one.inputs):
+            if one is not None and (any(known is t for known in one.inputs) or one.has_made(t)):
                 tracer.settle("requires_grad was changed")
                 return
 
@@ -330,6 +342,7 @@ def _drop_grad(leaf: Tensor) -> None:
 
 
 SET_GRAD = Event("grad=", _drop_grad)
+SET_FLAG = Event("requires_grad_", mark_requires_grad)
 HUB = Hub()
 
 

@@ -107,6 +107,11 @@ class Recording:
         """Somebody reads (or sets) an attribute of a masked tensor; see `Run.touched`."""
         return self.tracer.touched(self, t, name)
 
+    def has_made(self, t: Tensor) -> bool:
+        """Whether a tensor is a result of this passage."""
+        slot = self.slot_of.get(id(t))
+        return slot is not None and self.slots[slot]() is t
+
     def give(self, value: float) -> Any:
         """A number that the present event brings along."""
         self.numbers.append(value)
@@ -261,8 +266,10 @@ class Recording:
             spot = self.recorder.memories.spot(t.__dict__["_array"])
             if not is_masked(t) or spot != self.spots[pattern.slot]:
                 raise Unrecordable("a tensor that has been read changes what it is")
-            if self._seen_by_others(pattern.slot):
+            if not meta.leaf and self._seen_by_others(pattern.slot):
                 raise Unrecordable("a tensor with views gets a history, and they with it")
+            if meta.leaf and pattern.slot in self.views:
+                raise Unrecordable("a view becomes a leaf")
             self.metas[pattern.slot] = node.changes[pattern.slot] = meta
             t.__dict__["_meta"] = meta
 

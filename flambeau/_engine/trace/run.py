@@ -99,6 +99,10 @@ class Run:
             return self.slots[pattern.slot]
         return self.inputs[pattern.number]
 
+    def has_made(self, t: Tensor) -> bool:
+        """Whether a tensor is a result of this passage."""
+        return any(one is t for one in self.slots)
+
     def may_write(self, node: TraceNode) -> bool:
         """Whether nobody else sees the memory that an event will write late."""
         written = map(self.resolve, node.dirty)
