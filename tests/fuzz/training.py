@@ -148,6 +148,16 @@ CHANGES = [
     "[p.requires_grad_(not p.requires_grad) for p in params[:1]]", "del loss, out",
     "for h in handles: h.remove()", "torch.set_rng_state(torch.get_rng_state())",
     "handles.append(model.register_forward_hook(lambda m, a, out: out * 0.5))",
+    "handles.append(list(model.modules())[-1].register_forward_hook(lambda m, a, out: out * 0.5))",
+    "handles.append(list(model.modules())[-1].register_forward_pre_hook(lambda m, a: log(1)))",
+    "for m in model.modules():\n    if hasattr(m, 'p'): m.p = 0.6",
+    "for m in model.modules():\n    if hasattr(m, 'eps'): m.eps = 0.1",
+    "if hasattr(model, 'append'): model.append(torch.nn.Tanh())",
+    "if hasattr(model, 'append'): model[1] = torch.nn.Softplus()",
+    "if hasattr(model, 'append'): model._modules['1'] = torch.nn.GELU()",
+    "list(model.modules())[1]._parameters.update(bias=None)",
+    "list(model.modules())[1].forward = lambda *a: type(list(model.modules())[1]).forward("
+    "list(model.modules())[1], *a)",
 ]  # fmt: skip
 NOW_AND_THEN = [
     "model.train(i % 3 != 2)", "with torch.no_grad(): log(model(X[:5]).sum())", "model.zero_grad()",
@@ -156,6 +166,10 @@ NOW_AND_THEN = [
     "with torch.no_grad():\n    for p in params: p.mul_(0.99)", "saved = model.state_dict()",
     "if held_losses: held_losses.pop().backward()", "extra = (out.detach() @ X[:3, :3]).relu()",
     "held_losses.append((params[-1] ** 2).sum())", "log(torch.rand(2))",
+    "values = {{n: p * (1 + 0.1 * i) for n, p in model.named_parameters()}}\n"
+    "log(torch.func.functional_call(model, values, (X[:4],)).sum())",
+    "for m in model.modules():\n    if hasattr(m, 'p'): m.p = 0.1 * (i % 5)",
+    "for m in model.modules(): m.training = i % 4 != 1",
 ]  # fmt: skip
 # Python of the user's in the middle of forward and backward
 FUNCTIONS = """class Straight(torch.autograd.Function):
