@@ -359,7 +359,7 @@ class _Play:
         b = self.b
         plan = b.load(self.plan, typ=POINTER)
         pair, single = b.api("PyTuple_New", I64(2)), b.api("PyTuple_New", I64(1))
-        for place, x in enumerate((self._first(), b.slot(plan, "ModulePlan.members"))):
+        for place, x in enumerate((self._first(), plan)):
             b.api("Py_IncRef", x)  # a tuple takes a reference over
             b.api("PyTuple_SetItem", pair, I64(place), x)
         b.api("PyTuple_SetItem", single, I64(0), pair)

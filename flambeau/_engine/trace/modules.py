@@ -238,16 +238,22 @@ class ModuleGuard:
 
 
 @contextmanager
-def as_it_was(members: tuple[tuple[dict, str, Any], ...]) -> Iterator[None]:
-    """A module's tables as they were when its call was promised, to make the call now."""
+def as_it_was(plan: ModulePlan) -> Iterator[None]:
+    """A module with the members and without the hooks that it had when its call was promised."""
+    members = plan.members
     others = [(table, key, table.get(key)) for table, key, x in members if table.get(key) is not x]
+    hooks = [(table, tuple(table.items())) for table in plan.hooks if table]
     for table, key, member in members:
         table[key] = member
+    for table, _ in hooks:
+        table.clear()
     try:
         yield
     finally:
         for table, key, other in others:
             table[key] = other
+        for table, items in hooks:
+            table.update(items)
 
 
 def renewed(module: Any) -> ModulePlan:

@@ -226,7 +226,7 @@ class _Writer:
             self.lines.append("    run.steps += (args,)")
         if node.module is not None:
             self.lines.append("    module = args[0]")
-            self.lines.append("    run.modules += ((module, module.__dict__['_plan'].members),)")
+            self.lines.append("    run.modules += ((module, module.__dict__['_plan']),)")
         if node.descriptor.name == "grad=":
             self.lines.append("    args[0].__dict__['_grad'] = None")
         self.lines.append(f"    return {self.result(node.result)}")

@@ -31,7 +31,7 @@ class Run:
         inputs: the tensors from outside, in order.
         numbers: the floats that vary, in order.
         steps: the arguments of optimizers' steps.
-        modules: those that were called, with their members.
+        modules: those that were called, with their plans.
         masked: settled tensors whose memory is to be written: they are pending too.
         settled: memory number -> [array, storage]; `shared`, memories that several results see.
         parts: the endings of the parts that have run, and their `outputs`.
@@ -246,8 +246,8 @@ class Run:
             if node.module is None:
                 outcome = perform(node, args, kwargs)
             else:
-                module, members = next(modules)
-                with as_it_was(members):
+                module, plan = next(modules)
+                with as_it_was(plan):
                     outcome = perform(node, (module, *args), kwargs)
             self._collect(node.result, outcome, results)
             for change in node.gradients:

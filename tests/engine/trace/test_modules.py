@@ -207,6 +207,29 @@ def test_a_change_after_the_call_does_not_change_what_was_called(jit):
 
 
 @pytest.mark.parametrize("jit", ["auto", "force"])
+def test_a_hook_after_the_call_is_not_called(jit):
+    def train(jit: str) -> list[Any]:
+        with mode(jit):
+            HUB.clear()
+            training, kept = Training(), []
+            for i in range(STEPS):
+                out = training.model(training.x)
+                handles = []
+                if i > CHANGE:
+                    module = training.model[i % 4]
+                    handles = [module.register_forward_hook(training.hook)]
+                    handles += [nn.modules.module.register_module_forward_hook(training.hook)]
+                kept.append((out * out).sum().item())
+                for handle in handles:
+                    handle.remove()
+            HUB.clear()
+        return [*kept, training.calls]
+
+    assert train(jit) == pytest.approx(train("off"), rel=1e-5)
+    assert train(jit)[-1] == 0
+
+
+@pytest.mark.parametrize("jit", ["auto", "force"])
 def test_functional_call(jit):
     def train(jit: str) -> list[float]:
         with mode(jit):
