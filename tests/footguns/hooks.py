@@ -186,6 +186,30 @@ def backward_hooks_of_modules(torch: Any, read: Read) -> Any:
 
 
 @footgun(34)
+def hooks_registered_after_the_call(torch: Any, read: Read) -> Any:
+    """The module has been called already, or so it seems: the hook is for later calls."""
+    model = mlp(torch)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses: list[Any] = []
+    for i, (x, y) in enumerate(batches(torch, 3 * STEPS)):
+        optimizer.zero_grad()
+        out = model(x)
+        if i == 8:
+            model.register_full_backward_pre_hook(lambda m, go: (go[0] * 0.5,))
+        if i == 14:
+            model[0].register_forward_hook(lambda m, args, out: out * 0.5)
+        if i == 20:
+            model[2].register_forward_pre_hook(lambda m, args: (args[0] + 0.5,))
+        loss = torch.nn.functional.cross_entropy(out, y)
+        if i in (8, 14, 20):  # not what is expected: all is done again
+            loss = loss.abs() * 1.5
+        loss.backward()
+        optimizer.step()
+        losses.append(read(loss))
+    return [losses, model[0].weight]
+
+
+@footgun(34)
 def forward_hooks_of_modules(torch: Any, read: Read) -> Any:
     model = mlp(torch)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.02)
