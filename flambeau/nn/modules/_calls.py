@@ -12,7 +12,6 @@ from flambeau._engine.autograd.hooks import RemovableHandle
 from flambeau.nn.modules import _global_hooks as global_hooks
 from flambeau.nn.modules._backward_hooks import ModuleBoundary, add_legacy_hooks
 
-from ..._engine.base import state
 from ..._engine.base.callers import warn_user
 
 __all__ = ["Hooks", "call_with_hooks"]
@@ -107,7 +106,6 @@ def _register(
     prepend: bool,
     flags: list[tuple[dict[int, bool], bool]],
 ) -> RemovableHandle:
-    state.settle()  # calls that are pending were made without it
     handle = RemovableHandle(table, extra=[flagged for flagged, _ in flags])
     table[handle.id] = hook
     for flagged, on in flags:

@@ -8,8 +8,6 @@ from typing import Any
 
 from flambeau._engine.autograd.hooks import RemovableHandle
 
-from ..._engine.base import state
-
 __all__ = [
     "register_module_backward_hook",
     "register_module_buffer_registration_hook",
@@ -36,7 +34,6 @@ backward_is_full: bool | None = None
 
 
 def _add(table: dict[int, Callable], hook: Callable) -> RemovableHandle:
-    state.settle()  # calls that are pending were made without it
     handle = RemovableHandle(table)
     table[handle.id] = hook
     return handle
@@ -72,7 +69,6 @@ def register_module_forward_hook(
         with_kwargs: call ``hook(module, args, kwargs, output)`` instead.
         always_call: call it even when forward raised.
     """
-    state.settle()
     handle = RemovableHandle(forward, extra=[forward_with_kwargs, forward_always_called])
     forward[handle.id] = hook
     if with_kwargs:
