@@ -18,7 +18,7 @@ import numpy as np
 from ..autograd.tensor import Tensor
 from ..base import state
 from .memory import Unrecordable
-from .pattern import Input, InputSpec, Result, kept_from, key_of
+from .pattern import Input, InputSpec, kept_from, key_of, takes
 from .segment import Event
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -219,21 +219,10 @@ class ModuleGuard:
             if not plan.whole or plan.signature != self.signature:
                 return False
             for t, pattern in zip(plan.tensors, self.patterns, strict=True):
-                if not self._is(run, pattern, t):
+                if not takes(run, self.specs, pattern, t):
                     return False
             if self.direct and not kept_from(run, first):
                 self._last, self._epoch = weakref.ref(plan), state.epoch
-        return True
-
-    def _is(self, run: Any, pattern: Any, t: Tensor) -> bool:
-        if type(pattern) is Result:
-            return run.slots[pattern.slot] is t
-        if not pattern.new:
-            return run.inputs[pattern.number] is t
-        spec = self.specs[pattern.number]
-        if not spec.knows(t) and not spec.admits(t, run):
-            return False
-        run.inputs.append(t)
         return True
 
 

@@ -214,6 +214,19 @@ def unfit(t: Tensor) -> str | None:
     return VISIBLE if visible(t) else None
 
 
+def takes(run: Any, specs: dict[int, InputSpec], pattern: Any, t: Any) -> bool:
+    """Whether a tensor is what a pattern says; a new input is then the run's next one."""
+    if type(pattern) is Result:
+        return run.slots[pattern.slot] is t
+    if not pattern.new:
+        return run.inputs[pattern.number] is t
+    spec = specs[pattern.number]
+    if not spec.knows(t) and not (isinstance(t, Tensor) and spec.admits(t, run)):
+        return False
+    run.inputs.append(t)
+    return True
+
+
 # --- guards --------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from ..base import state as switches
 from ..base.devices import CPU
 from .memory import Unrecordable
 from .options import Expression, expression_of
-from .pattern import Input, InputSpec, Result, kept_from, same
+from .pattern import Input, InputSpec, kept_from, same, takes
 from .pending import delivered
 from .short import Short
 from .symbols import SYMBOLS, Varying
@@ -133,28 +133,17 @@ class StepPlan:
         grad = param.__dict__.get("_grad")
         if entry is None or grad is None:
             return entry is None and grad is None
-        if not self._is(run, entry.param, param) or not self._is(run, entry.grad, grad):
+        if not takes(run, self.specs, entry.param, param) or not takes(
+            run, self.specs, entry.grad, grad
+        ):
             return False
         if entry.tensors:
             state = states.get(param)
             if state is None:
                 return False
             for name, pattern in entry.tensors:
-                if not self._is(run, pattern, state.get(name)):
+                if not takes(run, self.specs, pattern, state.get(name)):
                     return False
-        return True
-
-    def _is(self, run: Any, pattern: Any, t: Any) -> bool:
-        if type(pattern) is Result:
-            return run.slots[pattern.slot] is t
-        if not pattern.new:
-            return run.inputs[pattern.number] is t
-        spec = self.specs[pattern.number]
-        if (spec.last() is not t or spec.epoch != switches.epoch) and not (
-            isinstance(t, Tensor) and spec.admits(t, run)
-        ):
-            return False
-        run.inputs.append(t)
         return True
 
     def _numbers_fit(self, run: Any, numbers: _NumberSet, group: Any, states: Any) -> bool:
