@@ -47,7 +47,7 @@ def _seeds(roots: tuple[Tensor, ...], grads: tuple[Tensor | None, ...]) -> list[
                 f"{dtypes.from_numpy(grad._array.dtype)} and output[{position}] has a dtype of "
                 f"{dtypes.from_numpy(root._array.dtype)}."
             )
-        found.append(grad)
+        found.append(engine.as_gradient_of(root, grad))
     return found
 
 

@@ -235,6 +235,18 @@ def backward_inputs(torch: Any) -> Any:
     return [x.grad is None, w.grad]
 
 
+def gradients_given_in_other_dtypes(torch: Any) -> Any:
+    found = []
+    for grad in (torch.tensor(3), torch.tensor(0.1, dtype=torch.float64), torch.tensor(True)):
+        x = torch.tensor([1.0, 2.0, 4.0], requires_grad=True)
+        y = (x * x).mean()
+        seen: list[Any] = []
+        y.register_hook(lambda g, seen=seen: seen.append(str(g.dtype)))
+        y.backward(grad)
+        found.append([x.grad, str(x.grad.dtype), seen])
+    return found
+
+
 def bad_calls(torch: Any) -> Any:
     x = torch.ones(2, requires_grad=True)
     return [

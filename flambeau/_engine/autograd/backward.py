@@ -282,6 +282,12 @@ def _fit(meta: tuple[tuple[int, ...], np.dtype], grad: Tensor) -> Tensor:
     return grad
 
 
+def as_gradient_of(root: Tensor, grad: Tensor) -> Tensor:
+    """A gradient that somebody gives, in the dtype of what it is the gradient of."""
+    dtype = root._array.dtype
+    return grad if grad._array.dtype == dtype else P.convert(grad, dtype=dtype)
+
+
 def _check_shape(node: Node, position: int, shape: tuple[int, ...], grad: Tensor) -> None:
     """See that a custom function's gradient may be summed to its operand's shape.
 

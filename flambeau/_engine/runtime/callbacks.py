@@ -10,7 +10,7 @@ import numpy as np
 
 from ..eager.quiet import SETTING, enter, leave
 from ..graph.interpreter import evaluate
-from ..graph.ir import Value
+from ..graph.ir import ProgramFault, Value
 from ..loops.plan import INPUT, Callback, Plan
 
 Base = Callable[[int], int]
@@ -30,6 +30,7 @@ def run(
 
     Raises:
         Exception: whatever the eager rule raises; nothing has been written then.
+        ProgramFault: its result is not what the graph says.
     """
     node = callback.node
     arrays: dict[Value, np.ndarray] = {}
@@ -43,8 +44,10 @@ def run(
             node.outputs, callback.results, strict=True
         ):
             if number is not None:
-                target = view(base(number) + offset, shape, dtype, strides)
-                np.copyto(target, arrays[value], casting="no")
+                result = arrays[value]
+                if result.shape != shape or result.dtype != dtype:
+                    raise ProgramFault(f"{node.name} gave {result.dtype}{result.shape}")
+                np.copyto(view(base(number) + offset, shape, dtype, strides), result)
     finally:
         leave(token)
 

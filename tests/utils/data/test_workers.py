@@ -251,7 +251,8 @@ def run(script, **options):
 
 
 FOREVER = """
-    import os, time
+    import os, signal, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     from flambeau.utils.data import DataLoader, Dataset
 
     class Slow(Dataset):
