@@ -236,15 +236,13 @@ def backward_inputs(torch: Any) -> Any:
 
 
 def gradients_given_in_other_dtypes(torch: Any) -> Any:
-    found = []
+    found: list[Any] = []
+    x = torch.tensor([1.0, 2.0, 4.0], requires_grad=True)
     for grad in (torch.tensor(3), torch.tensor(0.1, dtype=torch.float64), torch.tensor(True)):
-        x = torch.tensor([1.0, 2.0, 4.0], requires_grad=True)
         y = (x * x).mean()
-        seen: list[Any] = []
-        y.register_hook(lambda g, seen=seen: seen.append(str(g.dtype)))
+        y.register_hook(lambda g: found.append(str(g.dtype)))
         y.backward(grad)
-        found.append([x.grad, str(x.grad.dtype), seen])
-    return found
+    return [*found, x.grad, str(x.grad.dtype)]
 
 
 def bad_calls(torch: Any) -> Any:
@@ -486,8 +484,7 @@ def next_functions(torch: Any) -> Any:
 
 def requires_grad_flags(torch: Any) -> Any:
     w = torch.ones(2, requires_grad=True)
-    i = torch.arange(2)
-    y = w * i
+    y = w * torch.arange(2)
     return [
         w.is_leaf, y.is_leaf, y.requires_grad, (w > 0).requires_grad, w.argmax().requires_grad,
         w.detach().requires_grad, w.data.requires_grad, w.long().requires_grad,
