@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from flambeau._engine.autograd.mode import no_grad
 from flambeau._engine.autograd.tensor import Tensor
 from flambeau._ops.creation import tensor
+from flambeau._ops.declare import event
 from flambeau._ops.joining import stack
 
 from ..._engine.base.callers import warn_user
@@ -38,6 +39,21 @@ def _norm(x: Tensor, order: float) -> Tensor:
     return x.abs().pow(order).sum().pow(1.0 / order)
 
 
+# Each is one event: the compiler's guards are then as few, whatever the number of gradients.
+
+
+@event("total_norm")
+def _total(tensors: list[Tensor], order: float) -> Tensor:
+    norms = [_norm(x, order) for x in tensors]
+    return norms[0] if len(norms) == 1 else _norm(stack(norms), order)
+
+
+@event("scale_grads")
+def _scale(grads: list[Tensor], factor: Tensor) -> None:
+    for grad in grads:
+        grad.mul_(factor.to(grad.dtype))
+
+
 @no_grad()
 def get_total_norm(
     tensors: Tensors,
@@ -53,10 +69,10 @@ def get_total_norm(
         error_if_nonfinite: raise when the norm is infinite or not a number.
         foreach: accepted; it changes nothing.
     """
-    norms = [_norm(x, float(norm_type)) for x in _listed(tensors)]
-    if not norms:
+    listed = _listed(tensors)
+    if not listed:
         return tensor(0.0)
-    total = norms[0] if len(norms) == 1 else _norm(stack(norms), float(norm_type))
+    total = _total(listed, float(norm_type))
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(
             f"The total norm of order {float(norm_type)} for gradients from `parameters` is "
@@ -72,11 +88,8 @@ def clip_grads_with_norm_(
 ) -> None:
     """Multiply all gradients by ``min(1, max_norm / (total_norm + 1e-6))``, in place."""
     grads = [p.grad for p in _listed(parameters) if p.grad is not None]
-    if not grads:
-        return
-    factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    for grad in grads:
-        grad.mul_(factor.to(grad.dtype))
+    if grads:
+        _scale(grads, (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0))
 
 
 def clip_grad_norm_(
