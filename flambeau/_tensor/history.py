@@ -212,7 +212,7 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Remo
 
 
 def _hooks_change() -> None:
-    """A leaf is about to get a hook, or has lost one: what is recorded may not fit it any more."""
+    """A leaf is about to get a hook, or to lose one: what is recorded may not fit it any more."""
     state.settle()
     state.changed()
 

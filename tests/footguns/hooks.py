@@ -90,6 +90,27 @@ def optimizers_in_backward(torch: Any, read: Read) -> Any:
 
 
 @footgun(34)
+def hooks_removed_after_the_backward(torch: Any, read: Read) -> Any:
+    """The backward is done, or so it seems: what it asked the hooks stays as it was."""
+    model = mlp(torch)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses, handles = [], []
+    for i, (x, y) in enumerate(batches(torch, 4 * STEPS)):
+        if i % 16 == 2:
+            hook = model[2].bias.register_post_accumulate_grad_hook(lambda p: p.grad.mul_(0.5))
+            handles += [hook, model[0].weight.register_hook(lambda g: g * 0.75)]
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        if i % 16 == 14:
+            for handle in handles:
+                handle.remove()
+        optimizer.step()
+        losses.append(read(loss))
+    return [losses, model[0].weight, model[2].bias]
+
+
+@footgun(34)
 def one_shot_hooks(torch: Any, read: Read) -> Any:
     """Hooks that take themselves off, are registered again in mid-run, and raise."""
     model = mlp(torch)

@@ -14,7 +14,7 @@ class RemovableHandle:
     """Returned by every `register_*hook`; `remove()` takes the hook off.
 
     Works as a context manager too. `extra` dictionaries lose the same key; `on_remove` is called
-    afterwards.
+    before.
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class RemovableHandle:
 
     def remove(self) -> None:
         """Take the hook off; a second call does nothing."""
+        if self.on_remove is not None:
+            self.on_remove()
         hooks = self.hooks_ref()
         if hooks is not None:
             hooks.pop(self.id, None)
         for other in self.extra:
             other.pop(self.id, None)
-        if self.on_remove is not None:
-            self.on_remove()
 
     def __enter__(self) -> RemovableHandle:
         return self

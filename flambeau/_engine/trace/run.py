@@ -72,6 +72,10 @@ class Run:
             return False
         return self.tracer.touched(self, t, name)
 
+    def is_there(self, t: Tensor) -> bool:
+        """Whether a pending tensor's elements have been read already, and are not to be written."""
+        return "_array" in t.__dict__ and not any(t is one for one in self.masked)
+
     # --- guards that need more than a comparison --------------------------------------------------
 
     def forget(self, node: TraceNode) -> None:

@@ -413,6 +413,10 @@ class Tracer:
             try:
                 if not is_masked(t):
                     return False
+                run = t.__dict__["_run"]  # another one, perhaps, if this thread has had to wait
+                if run.closed is not None:
+                    run.deliver(t)
+                    return is_masked(t)
                 if isinstance(run, Recording):
                     return self._touched_in_recording(run, t)
                 return self._touched_in_replay(run, t, name)
@@ -455,7 +459,7 @@ class Tracer:
     def _touched_in_replay(self, run: Run, t: Tensor, name: str) -> bool:
         if self.run is not run:
             raise RuntimeError("a pending tensor has outlived its segment")  # cannot happen
-        read_already = "_array" in t.__dict__ and not any(t is one for one in run.masked)
+        read_already = run.is_there(t)
         if read_already and name == "_array":
             return True
         if not read_already and self.read(run):
@@ -464,12 +468,7 @@ class Tracer:
             if not is_masked(t):
                 return False
         if self.run is run:
-            if (
-                is_masked(t)
-                and name == "_array"
-                and "_array" in t.__dict__
-                and not any(t is one for one in run.masked)
-            ):
+            if is_masked(t) and name == "_array" and run.is_there(t):
                 return True
             self.leave(run, f"{name} was read")
             if self.recording is not None and is_masked(t):
