@@ -70,13 +70,13 @@ def train(rows):
 
 with mode(sys.argv[1]):
     for _ in range(3):
-        train(512)  # what the compiler itself takes comes before
+        train(2048)  # what the compiler itself takes comes before
     HUB.clear()
     with open("/proc/self/clear_refs", "w") as marks:
         marks.write("5")  # the peak is counted anew
     before = peak()
     for _ in range(3):
-        train(512)
+        train(2048)
 print(peak() - before)
 """
 
@@ -94,11 +94,12 @@ def peak(jit: str, name: str) -> float:
 
 @pytest.mark.parametrize("jit", MODES)
 def test_checkpointing_saves_memory(jit):
-    # 54 activations of 0.5 MB without; 6 with, and those of one block
+    # 54 activations of 2 MB without; 6 with, and those of one block
     assert peak(jit, "checkpoint") < 0.6 * peak("off", "plain")
 
 
 @pytest.mark.parametrize("name", ["plain", "checkpoint"])
 @pytest.mark.parametrize("jit", MODES[1:])
 def test_recording_takes_no_more_memory_than_eager(jit, name):
-    assert peak(jit, name) < 1.3 * peak("off", name)
+    # the workspace of one block's program is 16 MB; to keep what is recorded would be 78 more
+    assert peak(jit, name) < 1.2 * peak("off", name) + 20
