@@ -150,7 +150,10 @@ class _Task:
         metas = node.inputs
         if self.to_come is not None:
             self.to_come.subtract(_leaves_of(node))
-        for position, (edge, result) in enumerate(zip(node.edges, results, strict=True)):
+        sends = list(zip(node.edges, results, strict=True))
+        order = None if node.gradient is None else node.gradient.order
+        for position in order or range(len(sends)):
+            edge, result = sends[position]
             if edge is not None and result is not None:
                 if metas is not None:
                     if node.opaque:

@@ -98,6 +98,7 @@ class Node:
     stack: list[str] | None = None  # where it was made, in anomaly mode
 
     opaque = False  # whether `apply` runs user code
+    gradient: Gradient | None = None  # of a primitive
 
     def __init__(self, edges: Sequence[Edge], outputs: int = 1):
         self.edges = edges
@@ -179,6 +180,7 @@ class PrimitiveNode(Node):
     """The record of one primitive call."""
 
     inputs: Sequence[Any]
+    gradient: Gradient
     saved_out: tuple[Saved, ...] | None = None
     out_metas: Sequence[tuple[tuple[int, ...], np.dtype]] = ()
 

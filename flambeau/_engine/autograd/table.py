@@ -40,6 +40,8 @@ class Gradient:
         self.readers = tuple(_readers(primitive, f) for f in functions)
         self.partial = any(kind == "partial_gs" for readers in self.readers for kind, _ in readers)
         self.each_flows = tuple(f is not None for f in functions)
+        # the operands in the order in which gradients are sent to them, unless it is their own
+        self.order: tuple[int, ...] | None = None
         self._saves: dict[tuple[int, int], tuple[tuple[int, ...], bool]] = {}
 
     def flows(self, count: int) -> tuple[bool, ...]:
@@ -87,12 +89,17 @@ class Gradient:
 GRADIENTS: dict[str, Gradient | None] = {}
 
 
-def gradient(name: str, *functions: Rule) -> None:
-    """Declare the gradient of a primitive: one rule an operand, None where there is none."""
+def gradient(name: str, *functions: Rule, order: tuple[int, ...] | None = None) -> None:
+    """Declare the gradient of a primitive: one rule an operand, None where there is none.
+
+    Hooks of leaves among the operands are called in the operands' order, or in `order`.
+    """
     primitive = PRIMITIVES[name]
     if len(functions) != len(primitive.operands):
         raise ValueError(f"{name} has {len(primitive.operands)} operands")
-    _add(name, Gradient(primitive, functions, joint=False))
+    found = Gradient(primitive, functions, joint=False)
+    found.order = order
+    _add(name, found)
 
 
 def joint_gradient(name: str, function: Callable[..., Any]) -> None:

@@ -121,10 +121,17 @@ def _batched(name: str, input: Tensor, weight: Tensor, rank: int) -> tuple[Tenso
     return input.unsqueeze(0), False
 
 
+def _by_channel(bias: Tensor | None, like: Tensor) -> Tensor | None:
+    """The bias, to be added to a result of as many dimensions as `like`.
+
+    Made before the convolution, so that backward reaches the bias after the weight.
+    """
+    return None if bias is None else bias.reshape((-1,) + (1,) * (like._array.ndim - 2))
+
+
 def _finish(out: Tensor, bias: Tensor | None, batched: bool) -> Tensor:
     if bias is not None:
-        shape = (bias._array.shape[0],) + (1,) * (out._array.ndim - 2)
-        out = P.add(out, bias.reshape(shape))
+        out = P.add(out, bias)
     return out if batched else out.squeeze(0)
 
 
@@ -155,8 +162,9 @@ def _convolve(
             f"Calculated padded input size per channel: ({_by(padded)}). Kernel size: "
             f"({_by(reach)}). Kernel size can't be greater than actual input size"
         )
+    shift = _by_channel(bias, x)
     out = P.convolution(x, weight, stride=steps, padding=pairs, dilation=spread, groups=groups)
-    return _finish(out, bias, batched)
+    return _finish(out, shift, batched)
 
 
 def _by(sizes: Sequence[int]) -> str:
@@ -203,10 +211,11 @@ def _transpose(
             f"Given input size per channel: ({_by(x._array.shape[2:])}). Calculated output size "
             f"per channel: ({_by(size)}). Output size is too small"
         )
+    shift = _by_channel(bias, x)
     out = P.convolution_input_grad(
         x, weight, size=size, stride=steps, padding=pairs, dilation=spread, groups=groups
     )
-    return _finish(out, bias, batched)
+    return _finish(out, shift, batched)
 
 
 _CONV_DOC = """The cross-correlation of (N, C, {sizes}) with a weight (O, C / groups, {kernel}).

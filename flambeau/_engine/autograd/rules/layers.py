@@ -18,6 +18,7 @@ gradient(
     lambda g, weight: _linear_input(g, weight),
     lambda g, a: _linear_weight(g, a),
     lambda g: g,
+    order=(2, 0, 1),
 )
 gradient(
     "embedding",
