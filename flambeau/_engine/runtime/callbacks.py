@@ -29,8 +29,8 @@ def run(
         base: the address of a buffer, by its number.
 
     Raises:
-        Exception: whatever the eager rule raises; nothing has been written then.
-        ProgramFault: its result is not what the graph says.
+        ProgramFault: the eager rule raises, or its result is not what the graph says; nothing has
+            been written then.
     """
     node = callback.node
     arrays: dict[Value, np.ndarray] = {}
@@ -39,7 +39,10 @@ def run(
             arrays[value] = _operand(operand, plan, base, inputs)
     token = enter(SETTING)
     try:
-        evaluate(node, arrays, numbers)
+        try:
+            evaluate(node, arrays, numbers)
+        except Exception as error:
+            raise ProgramFault(f"{node.name} raised {type(error).__name__}") from error
         for value, (number, offset, shape, dtype, strides) in zip(
             node.outputs, callback.results, strict=True
         ):

@@ -88,8 +88,7 @@ class Program:
             Fresh C-contiguous arrays; a static output is the same array each time.
 
         Raises:
-            ProgramFault: a kernel met what eager refuses; nothing was updated.
-            Exception: what an eager rule raised; nothing was updated.
+            ProgramFault: a kernel, or an eager rule, met what eager refuses; nothing was updated.
         """
         outputs: list[Any] = self._outputs.copy()
         for place, shape, dtype in self._fresh:

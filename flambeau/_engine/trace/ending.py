@@ -173,11 +173,17 @@ class Ending:
 
     # --- running ------------------------------------------------------------------------------
 
-    def finish_again(self, run: Any) -> bool:
-        """`finish`, written anew where it has to be."""
+    def prepare(self, run: Any, compile_graph: Callable[..., Any]) -> bool:
+        """Let `finish` serve a run and whoever is alive; False where no program can."""
+        alive = held_elsewhere(run.slots, self.candidates)
+        if self.broken or not (self.can_settle(run, alive) and self.look(run)):
+            return False
+        self.hand_over()
+        if not self.ready_for(alive):
+            self.compile(alive, compile_graph)
         if self.finish is None:
             self.finish = finish_of(self, run)
-        return self.finish(run)
+        return True
 
     def look(self, run: Any) -> bool:
         """The long look at a run's inputs: remember them, unless writes would meet others."""

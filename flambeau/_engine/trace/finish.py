@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..autograd.tensor import Tensor
 from ..graph.ir import ProgramFault
 from .histories import FreedNode
+from .log import mistaken
 from .memory import HELD_BY_PLACE, root_of, storage_in_frame
 from .pending import masked_class, set_class
 from .snapshots import put
@@ -41,6 +42,11 @@ class _Writer:
     def fail_if(self, condition: str) -> None:
         """A line that gives up."""
         self.lines.append(f"    if {condition}: return False")
+
+    def failed(self, error: Exception) -> bool:
+        """What the function returns where the program fails by a mistake: it has done nothing."""
+        mistaken(self.ending.name, error)
+        return False
 
     def add(self, *lines: str) -> None:
         """Lines of the function's body."""
@@ -103,6 +109,7 @@ class _Writer:
         self.add(
             f"    outputs = program.run(arrays, {numbers})",
             "except ProgramFault: return False",
+            "except Exception as error: return failed(error)",
             "finally: tracer.busy = False",
             "run.outputs += (outputs,)",
         )
@@ -174,6 +181,7 @@ class _Writer:
             "ending": self.ending, "program": self.ending.program, "vector": self.ending.vector,
             "count": getrefcount, "root_of": root_of, "storage_in_frame": storage_in_frame,
             "ProgramFault": ProgramFault, "Masked": masked_class(Tensor), "Tensor": Tensor,
+            "failed": self.failed,
             "set_class": set_class, "FreedNode": FreedNode, "put": put,
         }  # fmt: skip
         exec(_code("\n".join(self.lines)), scope)  # of this module's own making

@@ -17,7 +17,7 @@ from ..autograd.mode import mode
 from ..autograd.tensor import Tensor, mark_requires_grad, new
 from ..base import config, state
 from . import recorder as recorders
-from .log import LOG
+from .log import LOG, mistaken
 from .modules import ModuleGuard, ModulePlan, plan_of
 from .pattern import InputSpec
 from .pending import is_masked, masked_class
@@ -186,7 +186,11 @@ class Hub:
         if "_plan" not in members and not (members["_parameters"] or members["_modules"]):
             members["_plan"] = None  # a criterion may be made anew for each step: wait for a call
             return None
-        return plan_of(module)
+        try:
+            return plan_of(module)
+        except Exception as error:
+            mistaken(type(module).__name__, error)
+            return None
 
     def watching(self) -> bool:
         """Whether this thread has a segment open, in which assignments are events."""

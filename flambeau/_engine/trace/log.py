@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ..base.callers import user_line
 from ..base.telling import EVENTS, PATTERNS, tell, tells
+from .mistakes import reason_of
 from .pattern import Asking, Companion, Input, Mapping, Result, Sequence, Varies
 
 MOST = 1000  # kinds of exits and failures that are told apart
@@ -141,11 +142,15 @@ def left(run: Any, reason: str) -> None:
     tell(EVENTS, f"side exit after {len(path)} events of {_span(path)}, at {line}: {reason}")
 
 
-def broken(ending: Any, error: Exception) -> None:
-    """A program could not be compiled."""
-    reason = f"the compiler failed: {type(error).__name__}: {error}"
-    LOG.count("compiler errors", LOG.failures, Failure(ending.name, reason, user_line()))
-    tell(EVENTS, f"not compiled: {ending.name}: {reason}")
+def mistaken(what: str, error: Exception) -> None:
+    """The compiler has failed at something, which is done eagerly.
+
+    Raises:
+        error: see `reason_of`.
+    """
+    reason = reason_of(error)
+    LOG.count("compiler errors", LOG.failures, Failure(what, reason, user_line()))
+    tell(EVENTS, f"not compiled: {what}: {reason}")
 
 
 def event_text(node: Any) -> str:

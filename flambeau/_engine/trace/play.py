@@ -17,6 +17,7 @@ from typing import Any
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor, new
 from ..base import state
+from .log import mistaken
 from .pattern import (
     Asking,
     Companion,
@@ -43,8 +44,13 @@ class _Writer:
         self.made: dict[int, str] = {}  # new results' variables
         self.scope: dict[str, Any] = {
             "MISS": MISS, "Tensor": Tensor, "mode": mode, "new": new, "node": node, "same": same,
-            "state": state, "Masked": masked_class(Tensor),
+            "state": state, "Masked": masked_class(Tensor), "missed": self.missed,
         }  # fmt: skip
+
+    def missed(self, error: Exception) -> object:
+        """What the function returns where its comparisons fail, and nothing is promised yet."""
+        mistaken(self.node.descriptor.name, error)
+        return MISS
 
     def name(self, value: Any) -> str:
         """A name for a constant in the function's scope."""
@@ -199,6 +205,7 @@ class _Writer:
             "def play(args, kwargs, run):",
             "    slots = run.slots; inputs = run.inputs; numbers = run.numbers",
         ]
+        before = len(self.lines)
         self.miss_if(f"mode.grad is not {node.grad}")
         if node.step is None:
             special = "None" if node.special is None else self.name(node.special)
@@ -212,6 +219,9 @@ class _Writer:
             self.miss_if("run.snapshots and not run.unchanged(node.reads)")
         if node.dirty:
             self.miss_if("not run.may_write(node)")
+        checks, self.lines[before:] = self.lines[before:], ["    try:"]
+        self.lines += [f"    {line}" for line in checks]
+        self.lines += ["    except Exception as error: return missed(error)"]
         self.lines.append("    run.cursor = node")
         for slot in node.metas:
             self.promise(slot)

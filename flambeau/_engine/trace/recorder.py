@@ -20,6 +20,7 @@ from ..prims import PRIMITIVES
 from ..prims.primitive import Aval, Primitive
 from .floats import Handed
 from .memory import Memories, Memory, Unrecordable
+from .mistakes import reason_of
 from .symbols import Numbers, Symbol, Varying
 
 
@@ -109,8 +110,8 @@ class Recorder:
         """A primitive has run on tensors."""
         try:
             self._note(primitive.name, operands, params, outs)
-        except Unrecordable as reason:
-            self.fail(f"{primitive.name}: {reason}")
+        except Exception as error:
+            self.fail(f"{primitive.name}: {reason_of(error)}")
 
     def _note(self, name: str, operands: tuple, params: dict, results: tuple) -> None:
         for out in results:
@@ -140,8 +141,8 @@ class Recorder:
             if value.shape != target.shape:
                 value = self.emit("expand", (value,), {"shape": target.shape})
             self.assign(target, value)
-        except Unrecordable as reason:
-            self.fail(f"in-place write: {reason}")
+        except Exception as error:
+            self.fail(f"in-place write: {reason_of(error)}")
 
     def assign(self, target: np.ndarray, value: Value) -> None:
         """An array holds `value` from now on."""
@@ -158,8 +159,8 @@ class Recorder:
                 if a.dtype != b.dtype:
                     b = self.emit("convert", (b,), {"dtype": a.dtype})
                 self.assign(held._array, self.emit("add", (a, b), {}))
-            except Unrecordable as reason:
-                self.fail(f"gradient accumulation: {reason}")
+            except Exception as error:
+                self.fail(f"gradient accumulation: {reason_of(error)}")
 
 
 def _nothing(held: Tensor) -> None:

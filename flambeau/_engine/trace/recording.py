@@ -19,6 +19,7 @@ from .ending import Ending, Tape, place_of, renumbered
 from .floats import Floats
 from .histories import FreedNode, differentiable, used_up
 from .memory import Memory, Spot, Unrecordable
+from .mistakes import reason_of
 from .modules import ModuleCall, plan_of, record_module
 from .pattern import VISIBLE, Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
 from .pending import Meta, delivered, is_masked, mask, meta_of, own_class, unmask
@@ -130,31 +131,22 @@ class Recording:
         recorder.memories.met.clear()
         recorder.written.clear()
         before = len(recorder.nodes), len(self.inputs), len(self.numbers), len(self.companions)
-        args, kwargs = self.floats.begin(descriptor, args, kwargs)
-        if descriptor is STEP:
-            node = self._describe_step(args)
-        else:
+        node = None
+        try:
+            args, kwargs = self.floats.begin(descriptor, args, kwargs)
             node = self._describe(descriptor, args, kwargs)
-            if node is not None:
+            if descriptor is not STEP:
                 args, kwargs = self.floats.vary(self, node, args, kwargs)
+        except Exception as error:
+            recorder.fail(f"{descriptor.name}: {reason_of(error)}")
         could = recorder.failure is None
         result = self._execute(descriptor, args, kwargs)
         if could and recorder.failure is not None and isinstance(descriptor, ModuleCall):
             plan_of(args[0]).call_by_parts()  # what is wrong is in one of its parts
-        if descriptor is PROCEED or descriptor.name in ("backward", "autograd.grad"):
-            self._note_used_histories()
-        self.companions.waiting += isinstance(result, Asked) - (descriptor is PROCEED)
-        self.stepped |= descriptor is STEP and self.companions.waiting > 0
-        if node is not None:
-            node.random = any("generator" in each.params for each in recorder.nodes[before[0] :])
-            node.inputs_before, node.numbers_before, node.companions_before = before[1:]
-            node.reads = looked_at(self, before[1])
-        if node is not None and recorder.failure is None and self.tracer.recording is self:
-            try:
-                self.floats.settle(self, node)
-                self._conclude(node, result)
-            except Unrecordable as reason:
-                recorder.fail(f"{descriptor.name}: {reason}")
+        try:
+            self._note(descriptor, node, result, before)
+        except Exception as error:
+            recorder.fail(f"{descriptor.name}: {reason_of(error)}")
         recorder.accumulated.clear()  # it holds gradients
         return result
 
@@ -169,31 +161,22 @@ class Recording:
         finally:
             tracer.busy, recorder.active = False, False
 
-    def _describe(self, descriptor: Any, args: tuple, kwargs: dict) -> TraceNode | None:
-        specs = self.specs = {}
-        module = None
-        try:
-            if isinstance(descriptor, ModuleCall):
-                module, args = record_module(self, args[0], specs), args[1:]
-            if getattr(descriptor, "reads_values", False):
-                raise Unrecordable("its work depends on values")
-            self.companions.welcome = getattr(descriptor, "brings", False)
-            taken = self._pattern(args, specs)
-            named = Mapping(tuple((key, self._pattern(x, specs)) for key, x in kwargs.items()))
-        except Unrecordable as reason:
-            self.recorder.fail(f"{descriptor.name}: {reason}")
-            return None
+    def _describe(self, descriptor: Any, args: tuple, kwargs: dict) -> TraceNode:
+        specs: dict[int, InputSpec] = {}
+        if descriptor is STEP:
+            node = TraceNode(STEP, Sequence(tuple, ()), Mapping(()), specs, _modes())
+            node.step = record_step(self, args, specs)
+            return node
+        self.specs, module = specs, None
+        if isinstance(descriptor, ModuleCall):
+            module, args = record_module(self, args[0], specs), args[1:]
+        if getattr(descriptor, "reads_values", False):
+            raise Unrecordable("its work depends on values")
+        self.companions.welcome = getattr(descriptor, "brings", False)
+        taken = self._pattern(args, specs)
+        named = Mapping(tuple((key, self._pattern(x, specs)) for key, x in kwargs.items()))
         node = TraceNode(descriptor, taken, named, specs, _modes())
         node.module = module
-        return node
-
-    def _describe_step(self, args: tuple) -> TraceNode | None:
-        node = TraceNode(STEP, Sequence(tuple, ()), Mapping(()), {}, _modes())
-        try:
-            node.step = record_step(self, args, node.specs)
-        except Unrecordable as reason:
-            self.recorder.fail(f"step: {reason}")
-            return None
         return node
 
     def _pattern(self, x: Any, specs: dict[int, InputSpec]) -> Any:
@@ -234,6 +217,22 @@ class Recording:
         return Input(number, True)
 
     # --- after an event -----------------------------------------------------------------------
+
+    def _note(self, descriptor: Any, node: TraceNode | None, result: Any, before: tuple) -> None:
+        """What an event has done; `before` it there were as many nodes, inputs and others."""
+        if descriptor is PROCEED or descriptor.name in ("backward", "autograd.grad"):
+            self._note_used_histories()
+        self.companions.waiting += isinstance(result, Asked) - (descriptor is PROCEED)
+        self.stepped |= descriptor is STEP and self.companions.waiting > 0
+        if node is None:
+            return
+        made = self.recorder.nodes[before[0] :]
+        node.random = any("generator" in each.params for each in made)
+        node.inputs_before, node.numbers_before, node.companions_before = before[1:]
+        node.reads = looked_at(self, before[1])
+        if self.recorder.failure is None and self.tracer.recording is self:
+            self.floats.settle(self, node)
+            self._conclude(node, result)
 
     def _conclude(self, node: TraceNode, result: Any) -> None:
         node.result = self._result(node, result)

@@ -20,8 +20,8 @@ from ..base import state
 from . import log
 from .blame import why_not
 from .deciding import beginning, goes_on, insert, name_of, owned, read_all, reads, ready, small
-from .ending import held_elsewhere
 from .memory import Unrecordable
+from .mistakes import reason_of
 from .modes import Modes
 from .parts import link
 from .pending import is_masked, unmask
@@ -281,8 +281,8 @@ class Tracer:
             link(recording)
             if pays:
                 insert(recording)
-        except Unrecordable as reason:
-            recording.recorder.fail(str(reason))
+        except Exception as error:
+            recording.recorder.fail(reason_of(error))
             self.abandon()
             return
         self._stop(recording)
@@ -335,24 +335,13 @@ class Tracer:
         if ending.finish is not None and ending.finish(run):
             return True
         # something is other than it was the last time, or this is the first one
-        alive = held_elsewhere(run.slots, ending.candidates)
-        if ending.broken or not (ending.can_settle(run, alive) and ending.look(run)):
-            return False
-        ending.hand_over()
-        if not ending.ready_for(alive) and not self._compile(ending, alive):
-            return False
-        return ending.finish_again(run)
-
-    def _compile(self, ending: Any, alive: list[int]) -> bool:
         try:
-            ending.compile(alive, self.hub.compile_graph)
-        except Exception as error:  # a compiler's mistake must not become the user's
+            ready = ending.prepare(run, self.hub.compile_graph)
+        except Exception as error:
             ending.broken = True
-            log.broken(ending, error)
-            if self.hub.strict:
-                raise
+            log.mistaken(ending.name, error)
             return False
-        return True
+        return ready and ending.finish(run)
 
     def leave(self, run: Run, reason: str) -> None:
         """The side exit: do eagerly what was promised, and perhaps record it on the way."""
@@ -447,8 +436,8 @@ class Tracer:
             if len(recording.endings) >= MOST_READS:
                 raise Unrecordable("results are read, and their history is never used")
             recording.end_part(False, name_of(recording))
-        except Unrecordable as reason:
-            recording.recorder.fail(str(reason))
+        except Exception as error:
+            recording.recorder.fail(reason_of(error))
             self.abandon()
             return
         for reference in recording.slots:

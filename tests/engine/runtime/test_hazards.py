@@ -7,7 +7,7 @@ import pytest
 
 from flambeau._engine.eager import RULES
 from flambeau._engine.eager.mt19937 import GeneratorState
-from flambeau._engine.graph.ir import Node, Value
+from flambeau._engine.graph.ir import Node, ProgramFault, Value
 from flambeau._engine.loops import plan as plans
 from flambeau._engine.loops.kernel import Access, Gemm, Instruction, Loop, Special, Stage
 from flambeau._engine.loops.plan import Buffer, Callback, Plan, Step
@@ -90,6 +90,6 @@ def test_a_generator_that_a_callback_drew_from_is_put_back(monkeypatch):
     state = generator.to_bytes()
     with monkeypatch.context() as patched:
         patched.setitem(RULES, "exp", lambda array: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(ProgramFault, match="ZeroDivisionError"):
             program.run([])
     assert generator.to_bytes() == state
