@@ -88,6 +88,7 @@ def op(
     aliases: tuple[str, ...] = (),
     label: str | None = None,
     reads_values: bool = False,
+    refuses: bool = False,
 ) -> Callable[[F], F]:
     """Declare a public operation.
 
@@ -101,6 +102,8 @@ def op(
         label: the name of its tape node, from the op's name by default.
         reads_values: its body looks at elements of its tensors outside primitives: such an op
             always runs eagerly.
+        refuses: it raises for some values of its tensors. A `try` around its call has to see
+            that, so a pending result is computed there.
     """
 
     def declare(function: F) -> F:
@@ -108,6 +111,8 @@ def op(
         full = f"{namespace}.{bare}" if namespace else bare
         tape_name = label or _label(bare)
         call = _public(OpDescriptor(full, tape_name, function, False, reads_values), out)
+        if refuses:
+            call = _computed(call)
         if method:
             for public in (bare, *aliases):
                 _attach(public, call)
@@ -169,6 +174,17 @@ def _public(descriptor: OpDescriptor, has_out: bool | str) -> Callable[..., Any]
         return result
 
     return functools.update_wrapper(call, function)
+
+
+def _computed(call: Callable[..., Any]) -> Callable[..., Any]:
+    """An op whose result, one tensor, is there when the call is over."""
+
+    def call_now(*args: Any, **kwargs: Any) -> Any:
+        result = call(*args, **kwargs)
+        result._array  # noqa: B018  (of a pending tensor, a read)
+        return result
+
+    return functools.update_wrapper(call_now, call)
 
 
 def _finish(result: Tensor, label: str, args: tuple) -> None:

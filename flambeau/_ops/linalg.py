@@ -77,7 +77,7 @@ def singular(name: str, what: str, info: np.ndarray) -> LinAlgError:
     return LinAlgError(f"{name}: {where}{what.format(at=at)}")
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, refuses=True)
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """The lower triangular L of A = L L^H (or the upper one of A = U^H U).
 
@@ -206,7 +206,7 @@ def _is_vector(A: Tensor, B: Tensor) -> bool:
     )
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, refuses=True)
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """The X of A X = B (or of X A = B), for batches of matrices or vectors.
 
@@ -273,7 +273,7 @@ def solve_triangular(
     return P.triangular_solve(A, B, upper=bool(upper), unit=bool(unitriangular))
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, refuses=True)
 def inv(A: Tensor) -> Tensor:
     """The inverse of a square matrix.
 
@@ -326,7 +326,7 @@ def slogdet(A: Tensor) -> Any:
     return result_type("linalg_slogdet")(P.slogdet(A))
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, refuses=True)
 def matrix_power(A: Tensor, n: int) -> Tensor:
     """A multiplied by itself n times; negative powers invert first."""
     check_matrix("linalg.matrix_power", A)

@@ -292,7 +292,7 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
     return P.diagonal(A, offset=offset, dim1=first, dim2=second)
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, refuses=True)
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """The inverse of A as a map from its last dimensions to its first `ind`."""
     if ind <= 0:
@@ -307,7 +307,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     return reshape(inv(reshape(A, (rows, columns))), (*shape[ind:], *shape[:ind]))
 
 
-@op(namespace=_SPACE, out=True)
+@op(namespace=_SPACE, out=True, refuses=True)
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
     """The X of tensordot(A, X, X.ndim) = B."""
     from .linalg import solve

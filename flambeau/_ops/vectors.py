@@ -29,20 +29,20 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _renamed(name: str, function: Any, reads_values: bool = False) -> Any:
-    """The same op under its older, top-level name, and as a method."""
+def _renamed(name: str, function: Any, **traits: Any) -> Any:
+    """The same op under its older, top-level name, and as a method; `traits` as `op` takes them."""
 
     def older(input: Tensor, *args: Any, **options: Any) -> Any:
         return function(input, *args, **options)
 
     older.__name__ = older.__qualname__ = name
     older.__doc__ = function.__doc__
-    return op(method=True, out=True, reads_values=reads_values)(older)
+    return op(method=True, out=True, **traits)(older)
 
 
 det = _renamed("det", linalg.det)
-inverse = _renamed("inverse", linalg.inv)
-matrix_power = _renamed("matrix_power", linalg.matrix_power)
+inverse = _renamed("inverse", linalg.inv, refuses=True)
+matrix_power = _renamed("matrix_power", linalg.matrix_power, refuses=True)
 matrix_exp = _renamed("matrix_exp", linalg.matrix_exp, reads_values=True)
 
 
@@ -67,7 +67,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     return norms.pinv(input, rcond)
 
 
-@op(method=True, out=True)
+@op(method=True, out=True, refuses=True)
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """The lower triangular L of input = L L^H (or the upper one of U^H U)."""
     return linalg.cholesky(input, upper=upper)

@@ -411,6 +411,34 @@ def refused_ops_mid_step(torch: Any, read: Read) -> Any:
 
 
 @footgun(22)
+def matrices_refused_mid_step(torch: Any, read: Read) -> Any:
+    """A `try` around the very op that refuses a matrix for its values, and nothing more."""
+    weight = torch.nn.Parameter(torch.eye(4) * 2 + 0.1)
+    optimizer = torch.optim.SGD([weight], lr=0.01)
+    results: list[Any] = []
+    shifts = [torch.eye(4) * (-99.0 if i in (9, 10, 17) else 0.5) for i in range(2 * STEPS)]
+    scales = [torch.full((4, 4), 0.0 if i in (12, 20) else 1.0) for i in range(2 * STEPS)]
+    for (x, _), shift, scale in zip(batches(torch, 2 * STEPS), shifts, scales, strict=True):
+        optimizer.zero_grad()
+        gram = weight @ weight.t() + x.t() @ x
+        try:
+            factor = torch.linalg.cholesky(gram + shift)
+        except torch.linalg.LinAlgError:
+            results.append("not positive definite")
+            factor = torch.linalg.cholesky(gram + torch.eye(4))
+        try:
+            inverse = torch.linalg.solve(gram * scale, torch.inverse(gram * scale))
+        except torch.linalg.LinAlgError:
+            results.append("singular")
+            inverse = gram
+        loss = factor.diagonal().log().sum() + inverse.square().sum()
+        loss.backward()
+        optimizer.step()
+        results.append(read(loss))
+    return [results, weight]
+
+
+@footgun(22)
 def generators_closed_mid_step(torch: Any, read: Read) -> Any:
     model = mlp(torch)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -247,12 +248,13 @@ class Run:
             else:
                 args = self._rebuilt(node.args, results)
             kwargs = self._rebuilt(node.kwargs, results)
-            if node.module is None:
-                outcome = perform(node, args, kwargs)
-            else:
-                module, plan = next(modules)
-                with as_it_was(plan):
-                    outcome = perform(node, (module, *args), kwargs)
+            with _told(node):
+                if node.module is None:
+                    outcome = perform(node, args, kwargs)
+                else:
+                    module, plan = next(modules)
+                    with as_it_was(plan):
+                        outcome = perform(node, (module, *args), kwargs)
             self._collect(node.result, outcome, results)
             for change in node.gradients:
                 if change.slot is not None:
@@ -298,6 +300,19 @@ class Run:
         if is_masked(made):  # the rerun is a recording
             made.__dict__["_run"].replace(made, t)
         return t
+
+
+@contextmanager
+def _told(node: TraceNode) -> Iterator[None]:
+    """An error says which call it is about: the traceback shows where the results were wanted."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(
+            f"(raised by {node.descriptor.name}, called near {node.line}, whose result was not "
+            "needed until now; with FLAMBEAU_JIT=off it is raised there)"
+        )
+        raise
 
 
 def _free(t: Tensor, meta: Meta, tape: Any) -> None:

@@ -333,3 +333,23 @@ def test_every_exit_leaves_the_eager_state(program, kind):
                 assert reads == pytest.approx(expected_reads, rel=1e-5), (segment, event)
                 assert found == expected, (segment, event)
     assert fired >= sum(lengths) // 2
+
+
+def test_an_error_that_comes_late_names_the_call():
+    model = nn.Linear(4, 3)
+    optimizer = flambeau.optim.SGD(model.parameters(), lr=0.1)
+    x, y = _data()
+    with mode("auto"):
+        for target in [y] * 8 + [y + 3]:
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), target).backward()  # the call
+            if target is y:
+                optimizer.step()
+        with pytest.raises(IndexError) as caught:
+            optimizer.step()
+    (note,) = caught.value.__notes__
+    assert "nn.functional.cross_entropy" in note and "FLAMBEAU_JIT=off" in note
+    with open(__file__) as file:
+        line = next(n for n, text in enumerate(file, 1) if "# the call" in text)
+    assert f"{__file__}:{line}" in note
+    assert "out of bounds" in str(caught.value)
