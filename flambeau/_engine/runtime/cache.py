@@ -16,12 +16,13 @@ import warnings
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from secrets import token_hex
+from secrets import randbelow, token_hex
 
 _MAGIC = b"flambeau-object-1"
 _LIMIT = 256 << 20  # bytes of all files
+_MOST = 20_000  # files
 _LARGEST = 32 << 20  # bytes of one file
-_TRIM_EVERY = 64  # writes
+_TRIM_EVERY = 64  # writes; to look at 20,000 files takes a tenth of a second
 _DAY, _HOUR = 86400.0, 3600.0
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -42,15 +43,18 @@ class ObjectCache:
     Attributes:
         folder: where; None keeps nothing.
         stamp: of everything that keys do not say: versions, processor, code generator.
-        limit: bytes above which the oldest files go.
+        limit, most: bytes, and files, above which the oldest files go.
     """
 
-    def __init__(self, folder: Path | None, stamp: str, limit: int = _LIMIT):
+    def __init__(
+        self, folder: Path | None, stamp: str, limit: int = _LIMIT, most: int = _MOST
+    ):  # fmt: skip
         possible = os.open in os.supports_dir_fd and hasattr(os, "geteuid")
         self.folder = folder if possible else None
         self.stamp = stamp
         self.limit = limit
-        self._writes = 0
+        self.most = most
+        self._writes = randbelow(_TRIM_EVERY)  # short processes trim too, but not all of them
 
     def read(self, key: str) -> bytes | None:
         """The object kept under `key`, or None."""
@@ -122,16 +126,17 @@ class ObjectCache:
         return None
 
     def _distrust(self, problem: str) -> None:
-        warnings.warn(
-            f"flambeau keeps compiled code in memory only: its cache {self.folder} is {problem}. "
-            "FLAMBEAU_CACHE names another folder.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        self.folder = None
+        folder, self.folder = self.folder, None
+        with contextlib.suppress(RuntimeWarning):  # where warnings are errors, it is not said
+            warnings.warn(
+                f"flambeau keeps compiled code in memory only: its cache {folder} is {problem}. "
+                "FLAMBEAU_CACHE names another folder.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _trim(self, directory: int) -> None:
-        """Delete what was used longest ago, down to 3/4 of the limit, and abandoned files."""
+        """Delete what was used longest ago, down to 3/4 of the limits, and abandoned files."""
         entries = []
         now = time.time()
         for name in os.listdir(directory):
@@ -142,14 +147,14 @@ class ObjectCache:
                         os.unlink(name, dir_fd=directory)
                     continue
                 entries.append((found.st_mtime, found.st_size, name))
-        total = sum(size for _, size, _ in entries)
-        if total <= self.limit:
+        total, count = sum(size for _, size, _ in entries), len(entries)
+        if total <= self.limit and count <= self.most:
             return
         for _, size, name in sorted(entries):
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=directory)
-            total -= size
-            if total <= self.limit * 3 // 4:
+            total, count = total - size, count - 1
+            if total <= self.limit * 3 // 4 and count <= self.most * 3 // 4:
                 break
 
 

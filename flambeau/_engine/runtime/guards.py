@@ -19,11 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from ..llvm.host import detect
 from . import kernels, objects
-from .cache import digest
 from .guard_code import build
-from .native import LOCK, Code, compile_text
+from .native import Code
 from .tables import BYTES, FUNCTIONS, NAMES, OBJECTS, SLOTS, Array
 
 
@@ -80,36 +78,13 @@ def dispatcher(classes: Iterable[type], **given: Any) -> Any:
     by_name = {cls.__name__: cls for cls in classes}
     words += [_word_of(by_name[owner], name) for owner, names in SLOTS.items() for name in names]
     table = np.array(words, np.uint64).tobytes()
-    return _built_in(_code()["on_op"], table, [held, interned])
+    _kept.append((held, interned))
+    return objects.python_function(_code()["on_op"], table)
 
 
-class _MethodDef(ctypes.Structure):
-    _fields_ = (("name", ctypes.c_char_p), ("function", ctypes.c_void_p),
-                ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))  # fmt: skip
-
-
-_FASTCALL = 0x80
 _kept: list[Any] = []  # what native code points to, for as long as the process lives
-
-
-def _built_in(address: int, table: bytes, held: list[Any]) -> Any:
-    method = _MethodDef(b"on_op", address, _FASTCALL, None)
-    make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype = ctypes.py_object
-    make.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    _kept.append((method, table, held))
-    return make(ctypes.addressof(method), table, None)
 
 
 @cache
 def _code() -> Code:
-    with LOCK:
-        store = kernels.objects()
-        key = digest(b"guards")
-        image = store.read(key)
-        if image is None:
-            module = kernels.new_module()
-            build(module)
-            image = compile_text(str(module), detect())
-            store.write(key, image)
-        return Code(image, ("on_op",))
+    return kernels.shared_code("guards", build, ("on_op",))

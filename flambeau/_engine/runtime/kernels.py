@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -126,16 +126,32 @@ def emitter_of(kernel: Kernel) -> Any:
 @cache
 def executor_code() -> Code:
     """The native functions that all programs share."""
+    return shared_code("executor", executor.build, executor.NAMES)
+
+
+def shared_code(name: str, build: Callable[[ir.Module], None], functions: tuple[str, ...]) -> Code:
+    """Code that is no kernel's, from the cache on disk or made now.
+
+    Args:
+        name: what it is, in the cache.
+        build: writes its functions into a module.
+        functions: their names.
+    """
     with LOCK:
         store = objects()
-        key = digest(b"executor")
+        key = digest(name.encode())
         image = store.read(key)
         if image is None:
+            start = perf_counter()
             module = new_module()
-            executor.build(module)
-            image = compile_text(str(module), detect())
+            build(module)
+            text = str(module)
+            written = perf_counter()
+            image = compile_text(text, detect())
+            COSTS.emitting += written - start
+            COSTS.llvm += perf_counter() - written
             store.write(key, image)
-        return Code(image, executor.NAMES)
+        return Code(image, functions)
 
 
 def new_module() -> ir.Module:

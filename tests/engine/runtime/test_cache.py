@@ -191,6 +191,17 @@ def test_another_users_folder_is_not_used(folder, monkeypatch):
     refuses(folder, "another user's")
 
 
+def test_a_warning_that_is_an_error_stops_nothing(folder):
+    folder.mkdir()
+    folder.chmod(0o777)
+    store = fresh(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert store.read("key") is None
+        store.write("key", b"code")
+    assert not list(folder.iterdir())
+
+
 def test_a_file_in_place_of_the_folder(folder):
     folder.write_text("not a folder")
     store = fresh(folder)
@@ -289,6 +300,25 @@ def test_the_oldest_files_go(folder):
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 10_000 + 1200
 
 
+def test_files_are_bounded_in_number(folder):
+    store = ObjectCache(folder, "stamp", most=8)
+    for number in range(20):
+        store._writes = 0
+        store.write(str(number), b"code")
+        assert len(list(folder.iterdir())) <= 8
+    assert store.read("19") == b"code"
+
+
+def test_short_processes_look_at_all_files_seldom(folder, monkeypatch):
+    looked = []
+    monkeypatch.setattr(ObjectCache, "_trim", lambda store, directory: looked.append(store))
+    numbers = iter(range(128))
+    monkeypatch.setattr(cache, "randbelow", lambda most: next(numbers) % most)
+    for _ in range(128):
+        fresh(folder).write("key", b"code")
+    assert len(looked) == 2
+
+
 def test_use_keeps_a_file_from_going(store, folder):
     store.write("key", b"code")
     file = one_file(folder)
@@ -302,5 +332,7 @@ def test_abandoned_files_go(folder):
     for name, age in ((".old", 7200), (".new", 0)):
         (folder / name).write_bytes(b"")
         os.utime(folder / name, (time.time() - age,) * 2)
-    fresh(folder).write("other", b"code")
+    store = fresh(folder)
+    store._writes = 0
+    store.write("other", b"code")
     assert {file.name for file in folder.iterdir() if file.name.startswith(".")} == {".new"}
