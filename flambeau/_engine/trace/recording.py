@@ -40,12 +40,14 @@ class Recording:
         endings: the parts so far, each with the event that it ends at.
         companions: what has gone along with events and is no tensor.
         stepped: whether an optimizer has stepped in the middle of a backward.
+        reads: after how many reads another segment could have begun; `rounds`, how often in
+            which way.
     """
 
     __slots__ = (
         "began", "companions", "endings", "events", "floats", "grown", "histories", "inputs",
-        "key", "masked", "metas", "number_of", "numbers", "recorder", "root", "slot_of", "slots",
-        "specs", "spots", "start", "start_slot", "stepped", "tracer", "used",
+        "key", "masked", "metas", "number_of", "numbers", "reads", "recorder", "root", "rounds",
+        "slot_of", "slots", "specs", "spots", "start", "start_slot", "stepped", "tracer", "used",
         "used_before", "views",
     )  # fmt: skip
 
@@ -74,8 +76,9 @@ class Recording:
         self.specs: dict[int, InputSpec] = {}  # of the present event
         self.grown: dict[int, Any] = {}  # patterns of gradients that it has been the first to meet
         self.companions = Companions()
-        self.start = self.start_slot = 0
+        self.start = self.start_slot = self.reads = 0
         self.stepped = False
+        self.rounds: dict[tuple, int] = {}
         self.began = perf_counter()
         self.recorder.meet = self._meet_grown
         recorders.start(self.recorder)

@@ -13,13 +13,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd.callbacks import PROCEED
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from ..base import state
 from . import log
 from .blame import why_not
-from .deciding import beginning, goes_on, insert, name_of, owned, read_all, reads, ready, small
+from .deciding import beginning, goes_on, insert, name_of, read_all, reads, ready, small
 from .memory import Unrecordable
 from .mistakes import reason_of
 from .modes import Modes
@@ -27,6 +26,7 @@ from .parts import link
 from .pending import is_masked, unmask
 from .play import MISS
 from .recording import Recording, read_node
+from .rounds import HOT, LOOP, follow, note, repeats
 from .run import Run
 from .segment import MOST_CHILDREN, PATIENCE, READ, STEP, TraceNode, root_node
 from .stream import Stream
@@ -37,11 +37,7 @@ MOST_BEGINNINGS = 16  # ways in which segments with the same first op may begin
 MOST_READS = 32  # in a segment, while a backward is still to come
 FREE_RECORDINGS = 8  # then one more for so many events:
 EVENTS_PER_RECORDING = 60
-LOOP = 64  # events after which a segment ends where it repeats itself
-HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
 MISSES = {"auto": 1, "force": 0}  # side exits at a place before the new way is recorded
-BACKWARDS = frozenset({"backward", "autograd.grad"})
-UNSEEN = frozenset({"grad=", "step", PROCEED.name})  # not events everywhere: no part of a period
 # What prepares a batch is done at once where it can be: positions vary from step to step.
 IMMEDIATE = frozenset({"getitem", "detach", "to", "view", "reshape", "clone", "contiguous"})
 
@@ -56,12 +52,13 @@ class Tracer:
         recording: the recording that is going on.
         fresh_start: whether the next event may begin a new segment.
         resting: a segment has been left in its middle: none begins before the next boundary.
+        stepless: beginnings of loops that read, but in which no optimizer steps.
     """
 
     __slots__ = (
         "__weakref__", "admissions", "busy", "eager_events", "failures", "fresh_start", "heat",
         "hub", "last", "lock", "off", "recording", "recordings", "resting", "roots", "run",
-        "since_start", "start_key", "stream", "thread", "visitors",
+        "since_start", "start_key", "stepless", "stream", "thread", "visitors",
     )  # fmt: skip
 
     def __init__(self, hub: Any):
@@ -79,6 +76,7 @@ class Tracer:
         self.last: TraceNode | None = None  # the root of the segment before this one
         self.heat: dict[tuple, int] = {}
         self.failures: dict[tuple, int] = {}  # recordings that came to nothing
+        self.stepless: set[tuple] = set()
         self.stream = Stream()
         self.start_key: tuple | None = None
         self.since_start = 0
@@ -110,7 +108,7 @@ class Tracer:
             if result is not MISS:
                 return result
         if run is None:
-            self._follow(descriptor, args)
+            follow(self, descriptor, args)
         if descriptor.name in IMMEDIATE and ready(descriptor, args):
             return self.eager(descriptor, args, kwargs)
         if reads(descriptor, args):
@@ -118,45 +116,14 @@ class Tracer:
             return self.eager(descriptor, args, kwargs)
         if run is not None:
             self.leave(run, why_not(run, descriptor, args, kwargs))
-            self._follow(descriptor, args)
-        if self.recording is not None and not self._repeats(descriptor, args):
+            follow(self, descriptor, args)
+        if self.recording is not None and not repeats(self, descriptor, args):
             return self.record(descriptor, args, kwargs)
         return self.begin(descriptor, args, kwargs)
 
     def boundary(self) -> None:
         """A step is over, or something has been read: segments end and begin here."""
         self.stream.clear()
-        self.fresh_start, self.resting = True, False
-
-    def _note(self, descriptor: Any, args: tuple) -> tuple | None:
-        """Note an event in the stream, if it is always one; returns its `beginning`."""
-        if descriptor.name in UNSEEN:
-            return None
-        key = beginning(descriptor, args)
-        sign = hash((*key[:3], *owned(descriptor, args)))
-        self.stream.note(sign, not mode.grad or descriptor.name in BACKWARDS)
-        return key
-
-    def _follow(self, descriptor: Any, args: tuple) -> None:
-        """Note an event; where a loop comes round, a segment ends and the next one begins."""
-        key = self._note(descriptor, args)
-        if key is None or not self.stream.comes_round(self.hub.mode):
-            return
-        recording = self.recording
-        if recording is None:
-            if any(isinstance(x, Tensor) and x.__dict__.get("_grad_fn") for x in args):
-                self.stream.later()
-                return
-            heat = self.heat.get(key, 0)
-            if heat >= 0:  # it has been seen often enough
-                self.heat[key] = HOT[self.hub.mode]
-        elif not recording.may_end():
-            self.stream.later()
-            return
-        elif sum(e.descriptor.name not in UNSEEN for e in recording.events) > self.stream.period:
-            self._stop(recording)  # several rounds of the loop: one is enough, the next
-        else:
-            self.conclude()
         self.fresh_start, self.resting = True, False
 
     def begin(self, descriptor: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -256,21 +223,6 @@ class Tracer:
                 self.conclude()
         return result
 
-    def _repeats(self, descriptor: Any, args: tuple) -> bool:
-        """Whether a recording that is long, or has stepped, is back at its beginning: it ends."""
-        recording = self.recording
-        assert recording is not None
-        events = recording.events
-        if len(events) <= LOOP and not recording.stepped:
-            return False
-        if beginning(descriptor, args) != recording.key:
-            return False
-        if not recording.may_end():
-            return False
-        self.conclude()
-        self.boundary()
-        return True
-
     def conclude(self) -> None:
         """The recorded segment ends after its last event: add it to the tree."""
         recording = self.recording
@@ -285,7 +237,7 @@ class Tracer:
             recording.recorder.fail(reason_of(error))
             self.abandon()
             return
-        self._stop(recording)
+        self.stop(recording)
         if pays:
             recording.close_histories()
             log.recorded(recording)
@@ -293,7 +245,7 @@ class Tracer:
             self.heat[recording.key] = -100_000
             log.left_eager(recording)
 
-    def _stop(self, recording: Recording) -> None:
+    def stop(self, recording: Recording) -> None:
         """The recording is over."""
         self.recording = None
         self.recordings += 1
@@ -305,7 +257,7 @@ class Tracer:
         """The recording has failed: everything has been eager, and stays so."""
         recording = self.recording
         assert recording is not None
-        self._stop(recording)
+        self.stop(recording)
         log.abandoned(recording)
         # each failure makes the next try four times later; and once more, lest of two loops that
         # begin alike always the same one be tried
@@ -382,7 +334,7 @@ class Tracer:
                     self._read_recorded()
                 return None
             modes.take(node)
-            self._note(node.descriptor, args)
+            note(self, node.descriptor, args)
             if live:
                 return self.record(node.descriptor, args, kwargs)
             return self.eager(node.descriptor, args, kwargs)

@@ -1,4 +1,4 @@
-"""Loops in which no optimizer steps and nothing is read are found by their period."""
+"""Loops in which no optimizer steps are found by their period, or by what is read in them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,23 @@ def descent() -> Loop:
 
     def step(i: int) -> Any:
         loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        with flambeau.no_grad():
+            for p in model.parameters():
+                p -= 0.1 * p.grad
+                p.grad = None
+        return loss.detach()
+
+    return step
+
+
+def descent_read() -> Loop:
+    """Likewise, and the loss is read before the backward of each round."""
+    model, x, y = _model()
+
+    def step(i: int) -> Any:
+        loss = F.cross_entropy(model(x), y)
+        assert loss.item() > 0
         loss.backward()
         with flambeau.no_grad():
             for p in model.parameters():
@@ -119,7 +136,7 @@ def recurrence() -> Loop:
     return step
 
 
-LOOPS = (descent, momentum, attention, inference, counting, recurrence)
+LOOPS = (descent, descent_read, momentum, attention, inference, counting, recurrence)
 ROUNDS = 30
 
 
