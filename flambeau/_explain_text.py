@@ -8,6 +8,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._engine.trace.log import Failure
     from ._explain import Explanation, Kernel, Profile, Program, Segment
 
 _MOST = 24  # lines of each list
@@ -15,8 +16,8 @@ _MOST = 24  # lines of each list
 
 def text_of(found: Explanation) -> str:
     """All of it, for people."""
-    count = len(found.segments)
-    lines = [f"flambeau: JIT {found.mode}; {count} segment{'s' * (count != 1)} compiled"]
+    compiled = _count(len(found.segments), "segment")
+    lines = [f"flambeau: JIT {found.mode}; {compiled} compiled", *_hint(found)]
     lines += _compiling(found)
     if found.profile is not None:
         lines += _profile(found.profile)
@@ -24,15 +25,33 @@ def text_of(found: Explanation) -> str:
         lines += ["", *_segment(number, segment, found.profile)]
     for title, failures in (("not compiled", found.abandoned), ("left eager", found.left_eager)):
         lines += _list(title, (
-            f"{_times(count)} {failure.segment} from {_short(failure.line)}: {failure.reason}"
+            f"{_times(count)} {_where(failure)}: {failure.reason}"
             for failure, count in failures.items()
         ))  # fmt: skip
     lines += _list("side exits", (
         f"{_times(count)} {_short(exit.line)}: {exit.reason} "
-        f"(after {exit.events} event{'s' * (exit.events != 1)} of {exit.segment})"
+        f"(after {_count(exit.events, 'event')}: {exit.segment})"
         for exit, count in found.exits.items()
     ))  # fmt: skip
     return "\n".join(lines)
+
+
+def _hint(found: Explanation) -> Iterator[str]:
+    """What to think of where nothing has happened."""
+    if found.segments or found.abandoned or found.left_eager:
+        return
+    if found.mode == "off":
+        yield "  nothing is compiled: FLAMBEAU_JIT or flambeau.jit says so, or there is no llvmlite"
+    else:
+        yield "  nothing was repeated often enough: what begins with the same operation on the same"
+        yield "  shape is recorded the fourth time"
+
+
+def _where(failure: Failure) -> str:
+    """The segment that was not compiled, with the lines from which and up to which it went."""
+    name = f"{failure.segment} from " if failure.segment else ""
+    given_up = failure.at and failure.at != failure.line
+    return f"{name}{_short(failure.line)}{f' to {_short(failure.at)}' if given_up else ''}"
 
 
 def _list(title: str, entries: Iterable[str]) -> Iterator[str]:
@@ -50,8 +69,9 @@ def _compiling(found: Explanation) -> Iterator[str]:
     if costs is None or not costs.programs:
         return
     yield (
-        f"  {costs.programs} programs of {costs.kernels} kernels: {costs.compiled} compiled by "
-        f"LLVM, {costs.read} read from the cache, {costs.shared} shared"
+        f"  {_count(costs.programs, 'program')} of {_count(costs.kernels, 'kernel')}: "
+        f"{costs.compiled} compiled by LLVM, {costs.read} read from the cache, "
+        f"{costs.shared} shared"
     )
     parts = [
         ("recording (with its work)", found.recording), ("lowering", costs.lowering),
@@ -71,17 +91,18 @@ def _profile(profile: Profile) -> Iterator[str]:
     if profile.peaks is not None:
         gflops, bandwidth, threads = profile.peaks
         yield (
-            f"  this machine, {threads} thread{'s' * (threads != 1)}: {gflops:.0f} GFLOP/s "
-            f"(float32), {bandwidth:.0f} GB/s"
+            f"  this machine's peaks, {_count(threads, 'thread')}: {gflops:.0f} GFLOP/s (float32), "
+            f"{bandwidth:.0f} GB/s (memory; caches are faster)"
         )
 
 
 def _segment(number: int, segment: Segment, profile: Profile | None) -> Iterator[str]:
-    yield f"segment {number}: {len(segment.events)} events, run {_times(segment.runs)}"
+    events = _count(len(segment.events), "event")
+    yield f"segment {number}: {events}, run {_times(segment.runs)}"
     if segment.paused:
-        yield f"  left alone for {segment.paused} more beginnings: it was left too often"
-    for line, events in islice(groupby(segment.events, key=lambda event: event[1]), _MOST):
-        names = [name for name, _ in events]
+        yield f"  left alone for {segment.paused} more beginnings: side exits were too many"
+    for line, group in islice(groupby(segment.events, key=lambda event: event[1]), _MOST):
+        names = [name for name, _ in group]
         shown = ", ".join(names[:6]) + (f", ... ({len(names)} events)" if len(names) > 6 else "")
         yield f"  {_short(line)}: {shown}"
     for program in segment.programs:
@@ -91,9 +112,12 @@ def _segment(number: int, segment: Segment, profile: Profile | None) -> Iterator
 def _program(program: Program, profile: Profile | None) -> Iterator[str]:
     again = program.compilations
     note = f", compiled {_times(again)}" if again > 1 else ""
-    yield f"  program {program.name}: {len(program.kernels)} kernels{note}"
-    timed = any(kernel.calls for kernel in program.kernels)
     kernels = program.kernels
+    timed = [kernel for kernel in kernels if kernel.calls]
+    if timed:
+        calls = timed[0].calls
+        note += f"; {_count(calls, 'call')} of {_time(sum(k.seconds for k in timed) / calls)}"
+    yield f"  program {program.name}: {_count(len(kernels), 'kernel')}{note}"
     if timed:
         kernels = sorted(kernels, key=lambda kernel: -kernel.seconds)
         yield "        us/call   GFLOP/s      GB/s   kernel"
@@ -128,6 +152,10 @@ def _short(line: str) -> str:
     except (OSError, ValueError):  # no current folder, or another drive
         near = path
     return f"{min(near, path, key=len)}:{number}"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _times(count: int) -> str:

@@ -9,12 +9,12 @@ from types import FrameType
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 _USERS = _PACKAGE + "_demo" + os.sep  # a program like any other
-_GUARDS = "<guard>"  # code that the tracer writes
+_WRITTEN = ("<guard>", "<finish>")  # code that the tracer writes
 
 
 def _own(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name == _GUARDS or (name.startswith(_PACKAGE) and not name.startswith(_USERS))
+    return name in _WRITTEN or (name.startswith(_PACKAGE) and not name.startswith(_USERS))
 
 
 def user_line() -> str:

@@ -30,9 +30,10 @@ def _cache() -> Path | None:
         return None if named.lower() == "off" else Path(named).absolute()
     root = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        return (Path(root) if os.path.isabs(root) else Path.home() / ".cache") / "flambeau"
+        parent = Path(root) if os.path.isabs(root) else Path.home() / ".cache"
     except RuntimeError:
         return None
+    return parent / "flambeau" if parent.is_absolute() else None
 
 
 JIT: str = os.environ.get("FLAMBEAU_JIT", "") or "auto"

@@ -12,11 +12,12 @@ import contextlib
 import os
 import stat
 import time
-import warnings
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from secrets import randbelow, token_hex
+
+from ..base.callers import warn_user
 
 _MAGIC = b"flambeau-object-1"
 _LIMIT = 256 << 20  # bytes of all files
@@ -128,11 +129,10 @@ class ObjectCache:
     def _distrust(self, problem: str) -> None:
         folder, self.folder = self.folder, None
         with contextlib.suppress(RuntimeWarning):  # where warnings are errors, it is not said
-            warnings.warn(
+            warn_user(
                 f"flambeau keeps compiled code in memory only: its cache {folder} is {problem}. "
                 "FLAMBEAU_CACHE names another folder.",
                 RuntimeWarning,
-                stacklevel=2,
             )
 
     def _trim(self, directory: int) -> None:

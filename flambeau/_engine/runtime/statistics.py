@@ -123,9 +123,10 @@ def _loop_facts(kernel: Loop) -> tuple[str, str, int, int]:
     points, rows = prod((*kernel.outer, *kernel.inner)), prod(kernel.outer)
     accesses: list[Access] = []
     names: list[str] = []
-    flops = 0
+    flops = loads = 0
     for stage in kernel.stages:
-        accesses += _loads(stage.body) + _loads(stage.row)
+        found = _loads(stage.body) + _loads(stage.row)
+        accesses, loads = accesses + found, loads + len(found)
         accesses += [access for access, _ in (*stage.stores, *stage.row_stores)]
         inner, row = _names(stage.body), _names(stage.row)
         names += [*inner, *(reduction.kind for reduction in stage.reductions), *row]
@@ -133,6 +134,7 @@ def _loop_facts(kernel: Loop) -> tuple[str, str, int, int]:
     shape = "x".join(map(str, (*kernel.outer, *kernel.inner))) or "1"
     reduced = f" over {'x'.join(map(str, kernel.inner))}" if kernel.outer else ""
     moved = _bytes(accesses, (*kernel.outer, *kernel.inner))
+    names = names or ["copy" if loads else "fill"]
     return "loop", f"{shape}{reduced}{_after(names)}", moved, flops
 
 

@@ -34,11 +34,17 @@ class Exit(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A kind of segment that was not compiled; `line` is where it begins."""
+    """A kind of segment that was not compiled.
+
+    Attributes:
+        segment: its name, as far as it was recorded; empty if that is not at all.
+        line: where it begins; `at`, where it was given up, if that was on the way.
+    """
 
     segment: str
     reason: str
     line: str
+    at: str = ""
 
 
 class Segment(NamedTuple):
@@ -126,12 +132,13 @@ def left_eager(recording: Any) -> None:
 def abandoned(recording: Any) -> None:
     """A recording has failed."""
     events = recording.events
-    line = events[0].line if events else user_line()
+    at = user_line()
+    line = events[0].line if events else at
     reason = recording.recorder.failure or "unknown"
     with LOG.lock:
         LOG.recording_seconds += recording.seconds()
-    LOG.count("abandoned", LOG.failures, Failure(_span(events), reason, line))
-    tell(EVENTS, f"not compiled: {_span(events)} from {line}: {reason}")
+    LOG.count("abandoned", LOG.failures, Failure(_span(events), reason, line, at))
+    tell(EVENTS, f"not compiled: {_span(events)} from {line}, given up at {at}: {reason}")
 
 
 def left(run: Any, reason: str) -> None:
@@ -188,6 +195,5 @@ def _text(pattern: Any) -> str:
 
 
 def _span(events: list[Any]) -> str:
-    if not events:
-        return "(nothing)"
-    return f"{events[0].descriptor.name}..{events[-1].descriptor.name}"
+    names = [event.descriptor.name for event in events]
+    return "..".join(names if len(names) < 2 else (names[0], names[-1]))

@@ -207,7 +207,7 @@ def unfit(t: Tensor) -> str | None:
     if t._device is not CPU:
         return "a tensor on another device"
     if t._grad_fn is not None and not isinstance(t._grad_fn, FreedNode):
-        return "a tensor whose history began before the segment"
+        return "a tensor with a history from before, or of an op that depends on elements"
     view = t._view
     if view is not None and (t._requires_grad or view.base._requires_grad):
         return "a view of a tensor that requires grad"

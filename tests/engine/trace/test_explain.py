@@ -189,3 +189,23 @@ def test_the_users_line():
         warn_user("here", FutureWarning)
     assert f"{caught[0].filename}:{caught[0].lineno}" == line_of('warn_user("here"')
     assert caught[0].category is FutureWarning
+
+
+def test_what_is_given_up_is_said_with_both_lines(jit):
+    model = nn.Linear(20, 4)
+    optimizer = flambeau.optim.SGD(model.parameters(), lr=0.1)
+    x = flambeau.rand(64, 20)
+    for _ in range(8):
+        optimizer.step()
+        out = model(x)  # it begins
+        out.grad_fn.register_hook(lambda *gradients: None)
+        out.square().mean().backward()  # it is given up
+    failure = next(iter(flambeau.explain().abandoned))
+    assert failure.line == line_of("# it begins") and failure.at == line_of("# it is given up")
+    assert f"{failure.at.rpartition(':')[2]}: backward: hooks" in str(flambeau.explain())
+
+
+def test_why_nothing_happened_is_said(jit):
+    assert "recorded the fourth time" in str(flambeau.explain())
+    with mode("off"):
+        assert "FLAMBEAU_JIT" in str(flambeau.explain())
