@@ -12,11 +12,20 @@ from math import prod
 import llvmlite.ir as ir
 
 from ..loops.kernel import Access, Gemm
-from .gemm_code import Values, at, counted, number, quotient, remainder
+from .gemm_code import Values, at, counted, number, quotient, remainder, times
 from .gemm_dot import DotProduct
 from .gemm_epilogue import batch_offset, load_argument
 from .gemm_outer import OuterProduct, Scratch
-from .gemm_plan import ALIGNMENT, DotTiling, argument_count, epilogue_cost, itemsize, plan, simplify
+from .gemm_plan import (
+    ALIGNMENT,
+    DotTiling,
+    Tiling,
+    argument_count,
+    epilogue_cost,
+    itemsize,
+    plan,
+    simplify,
+)
 from .host import Host
 from .types import I32, I64, POINTER
 
@@ -79,13 +88,20 @@ def _loop_over_tasks(
     else:
         product = OuterProduct(made.module, kernel, name, host, tiling)
     scratch = _align(builder, load_argument(builder, arguments, count))
-    shared = tiling.column_parts.parts == 1 and not any(kernel.b.strides[:-2])
+    down, across = tiling.row_parts.parts, tiling.column_parts.parts
+    rows_stay = isinstance(tiling, Tiling) and tiling.rows_stay
 
     def task(index: ir.Value, packed: Values) -> Values:
-        row_part = remainder(builder, index, tiling.row_parts.parts)
-        block = quotient(builder, index, tiling.row_parts.parts)
-        column_part = remainder(builder, block, tiling.column_parts.parts)
-        rest = quotient(builder, block, tiling.column_parts.parts)
+        inner, outer = (across, down) if rows_stay else (down, across)
+        last, rest = remainder(builder, index, inner), quotient(builder, index, inner)
+        first, rest = remainder(builder, rest, outer), quotient(builder, rest, outer)
+        place = (first, last) if rows_stay else (last, first)
+        # tasks that follow each other share what they pack where these numbers are the same
+        which = [
+            builder.add(times(builder, rest, parts if any(access.strides[:-2]) else 0), part)
+            for access, part, parts in zip((kernel.a, kernel.b), place, (down, across))
+        ]
+        fresh = [builder.icmp_signed("!=", *pair) for pair in zip(which, packed)]
         batch: Values = []
         for size in reversed(kernel.batch):
             batch.insert(0, remainder(builder, rest, size))
@@ -93,14 +109,11 @@ def _loop_over_tasks(
         operands = tuple(
             _operand(builder, access, arguments, batch) for access in (kernel.a, kernel.b)
         )
-        # tasks that follow each other have B's columns in common where `which` is the same
-        which = number(0) if shared else block
-        fresh = builder.icmp_signed("!=", which, packed[0])
         context = (arguments, numbers, *batch)
-        product.task(builder, context, operands, scratch, (row_part, column_part), fresh)
-        return [which]
+        product.task(builder, context, operands, scratch, place, fresh)
+        return which
 
-    counted(builder, begin, end, task, [number(-1)])
+    counted(builder, begin, end, task, [number(-1)] * 2)
 
 
 def _align(builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:

@@ -80,7 +80,7 @@ class DotProduct:
     def task(
         self, builder: ir.IRBuilder, context: Sequence[ir.Value],
         operands: tuple[ir.Value, ir.Value], scratch: ir.Value, place: tuple[ir.Value, ir.Value],
-        fresh: ir.Value,
+        fresh: Values,
     ) -> None:  # fmt: skip
         """One block of C: as `OuterProduct.task`, but nothing is ever packed."""
         tiling, kernel = self.tiling, self.kernel

@@ -1,9 +1,8 @@
 """Products as sums of outer products: register tiles over panels of B.
 
 for each block of k:
-    pack B's panels, if they are to be packed
+    pack A's rows and B's panels, if they are to be packed: `gemm_pack`
     for each row tile:                       the *strip* functions, one for each height
-        pack A's rows, if they are to be packed
         for each panel:                      registers: `gemm_tile`
             add the outer products of this block
             after the last block, do the epilogue: `gemm_epilogue`
@@ -11,7 +10,7 @@ for each block of k:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -49,8 +48,10 @@ class Scratch:
         panel = width * tiling.depth
         panel = -(-panel // unit) * unit
         a = panel * tiling.column_parts.large if tiling.pack_b else 0
-        pitch = -(-tiling.depth // unit) * unit + unit
-        tiles = a + (-(-rows // unit) * unit * pitch if tiling.pack_a else 0)
+        # an odd number of lines, so that rows do not lie on top of each other in the caches
+        pitch = (-(-tiling.depth // unit) | 1) * unit
+        packed = rows * tiling.row_parts.large * pitch if tiling.pack_a else 0
+        tiles = a + -(-packed // unit) * unit
         tile = rows * width
         kept = tiling.row_parts.large * tiling.column_parts.large if tiling.blocks > 1 else 1
         total = tiles + (0 if tiling.inline else kept * tile)
@@ -76,24 +77,21 @@ class OuterProduct:
         # the last panel has code of its own where it is narrower
         self.rank = len(kernel.batch)
         self.finishers: dict[bool, ir.Function] = {}
-        # (height, how many tiles have it, their function), for each height of tile
-        self.strips: list[tuple[int, int, ir.Function]] = [
-            (height, tiles, self.strip(height)) for height, tiles in tiling.rows.sizes()
-        ]
+        self.strips = {height: self.strip(height) for height, _ in tiling.rows.sizes()}
 
     # -- a task --------------------------------------------------------------------------
 
     def task(
         self, builder: ir.IRBuilder, context: Sequence[ir.Value],
         operands: tuple[ir.Value, ir.Value], scratch: ir.Value, place: tuple[ir.Value, ir.Value],
-        fresh: ir.Value,
+        fresh: Values,
     ) -> None:  # fmt: skip
         """One block of C.
 
         Args:
             context: what all functions take: arguments, numbers, batch indices.
             place: the block's (row part, column part).
-            fresh: whether the packed panels, if any, are not those of this block's columns.
+            fresh: whether A's rows, and B's panels, are other ones than those packed last.
         """
         tiles = part(builder, place[0], self.tiling.row_parts)
         panels = part(builder, place[1], self.tiling.column_parts)
@@ -106,7 +104,7 @@ class OuterProduct:
     def _block(
         self, builder: ir.IRBuilder, context: Sequence[ir.Value], scratch: ir.Value,
         operands: tuple[ir.Value, ir.Value], step: ir.Value, panels: tuple[ir.Value, ir.Value],
-        tiles: tuple[ir.Value, ir.Value], fresh: ir.Value,
+        tiles: tuple[ir.Value, ir.Value], fresh: Values,
     ) -> None:  # fmt: skip
         kernel, tiling, dtype = self.kernel, self.tiling, self.kernel.dtype
         a, b = operands
@@ -118,37 +116,81 @@ class OuterProduct:
         a = at(builder, a, times(builder, start, kernel.a.strides[-1]), kernel.a.dtype)
         b = at(builder, b, times(builder, start, kernel.b.strides[-2]), kernel.b.dtype)
         if tiling.pack_b:
-            b = self._pack_b(builder, b, scratch, panels, length, fresh)
-        scratch_a = at(builder, scratch, self.scratch.a, dtype)
+            self._once(builder, fresh[1], lambda: self._pack_b(builder, b, scratch, panels, length))
+            b = scratch
+        start_a, a_row = number(0), kernel.a.strides[-2]
+        if tiling.pack_a:
+            rows = at(builder, scratch, self.scratch.a, dtype)
+            self._once(builder, fresh[0], lambda: self._pack_a(builder, a, rows, tiles, length))
+            a, start_a, a_row = rows, self._row(builder, tiles[0]), self.scratch.pitch
         results = at(builder, scratch, self.scratch.tiles, dtype)
         first = builder.icmp_signed("==", step, number(0))
         last = builder.icmp_signed("==", step, number(tiling.blocks - 1))
-        done = 0
-        for height, count, strip in self.strips:
 
-            def one_tile(tile: ir.Value, _: Values, height=height, done=done, strip=strip):
-                row = times(builder, tile, height)
-                if height != tiling.rows.large:
-                    row = builder.add(row, number(done))
-                here = times(builder, row, kernel.a.strides[-2])
+        for height, low, high in self._heights(builder, tiles):
+
+            def one_tile(tile: ir.Value, _: Values, height=height):
+                row = self._row(builder, tile)
+                here = times(builder, builder.sub(row, start_a), a_row)
                 tile_place = builder.sub(tile, tiles[0])
                 pitch = self.scratch.tile * tiling.column_parts.large
                 kept = times(builder, tile_place, pitch if tiling.blocks > 1 else 0)
                 values = [
-                    *context, at(builder, a, here, kernel.a.dtype), b, scratch_a,
-                    at(builder, results, kept, dtype), row, *panels, length, first, last,
+                    *context, at(builder, a, here, dtype), b, at(builder, results, kept, dtype),
+                    row, *panels, length, first, last,
                 ]  # fmt: skip
-                builder.call(strip, values)
+                builder.call(self.strips[height], values)
 
+            counted(builder, low, high, one_tile)
+
+    def _row(self, builder: ir.IRBuilder, tile: ir.Value) -> ir.Value:
+        """The first row of a tile."""
+        rows = self.tiling.rows
+        small, larger = divmod(rows.count, rows.parts)
+        return builder.add(times(builder, tile, small), least(builder, tile, number(larger)))
+
+    def _heights(
+        self, builder: ir.IRBuilder, tiles: tuple[ir.Value, ir.Value]
+    ) -> Iterator[tuple[int, ir.Value, ir.Value]]:
+        """(height, first tile, end) for each height of tiles in a range."""
+        done = 0
+        for height, count in self.tiling.rows.sizes():
             low, high = number(done), number(done + count)
-            counted(builder, clip(builder, tiles[0], low, high),
-                    clip(builder, tiles[1], low, high), one_tile)  # fmt: skip
+            yield height, clip(builder, tiles[0], low, high), clip(builder, tiles[1], low, high)
             done += count
+
+    def _once(self, builder: ir.IRBuilder, fresh: ir.Value, pack: Callable[[], None]) -> None:
+        """Code that packs what is fresh: in each of several blocks of k, everything."""
+        if self.tiling.blocks > 1:
+            pack()
+            return
+        with builder.if_then(fresh):
+            pack()
+
+    def _pack_a(
+        self, builder: ir.IRBuilder, a: ir.Value, target: ir.Value,
+        tiles: tuple[ir.Value, ir.Value], length: ir.Value,
+    ) -> None:  # fmt: skip
+        access, dtype, pitch = self.kernel.a, self.kernel.dtype, self.scratch.pitch
+        row, step = access.strides[-2:]
+        packer = Packer(builder, self.host, access.dtype, dtype)
+        begin = self._row(builder, tiles[0])
+        source = at(builder, a, times(builder, begin, row), access.dtype)
+        if step == 1:
+            rows = builder.sub(self._row(builder, tiles[1]), begin)
+            packer.copy_rows(source, target, rows, row, pitch, length, self.shortest)
+            return
+        for height, low, high in self._heights(builder, tiles):
+            start = builder.sub(self._row(builder, low), begin)
+            here = at(builder, source, times(builder, start, row), access.dtype)
+            place = at(builder, target, times(builder, start, pitch), dtype)
+            count = builder.sub(high, low)
+            packer.strips(here, place, height, count, (step, row), (pitch, length))
 
     def _pack_b(
         self, builder: ir.IRBuilder, b: ir.Value, scratch: ir.Value,
-        panels: tuple[ir.Value, ir.Value], length: ir.Value, fresh: ir.Value,
-    ) -> ir.Value:  # fmt: skip
+        panels: tuple[ir.Value, ir.Value], length: ir.Value,
+    ) -> None:  # fmt: skip
         access, dtype, tiling = self.kernel.b, self.kernel.dtype, self.tiling
         strides = access.strides[-2], access.strides[-1]
 
@@ -164,31 +206,25 @@ class OuterProduct:
 
             counted(builder, low, high, panel)
 
-        def pack_all() -> None:
-            full = number(self.full_panels)
-            pack(self.full, panels[0], least(builder, panels[1], full))
-            if self.edge:
-                start = builder.select(builder.icmp_signed(">", panels[0], full), panels[0], full)
-                pack(self.edge, start, panels[1])
-
-        if tiling.blocks > 1:
-            pack_all()
-        else:
-            with builder.if_then(fresh):
-                pack_all()
-        return scratch
+        full = number(self.full_panels)
+        pack(self.full, panels[0], least(builder, panels[1], full))
+        if self.edge:
+            start = builder.select(builder.icmp_signed(">", panels[0], full), panels[0], full)
+            pack(self.edge, start, panels[1])
 
     # -- a row of tiles ------------------------------------------------------------------
 
     def strip(self, height: int) -> ir.Function:
         """A function for a row tile of `height` rows and a range of panels."""
-        types = [POINTER, POINTER, *[I64] * self.rank, *[POINTER] * 4, *[I64] * 4, I1, I1]
+        types = [POINTER, POINTER, *[I64] * self.rank, *[POINTER] * 3, *[I64] * 4, I1, I1]
         made, builder = function(self.module, self.host, f"{self.name}.rows{height}", types)
         context = list(made.args[: 2 + self.rank])
-        a, b, scratch_a, results, row, begin, end, length, first, last = made.args[2 + self.rank :]
+        a, b, results, row, begin, end, length, first, last = made.args[2 + self.rank :]
         if self.tiling.blocks == 1:
             length = number(self.kernel.k)
-        a, strides = self._a_rows(builder, height, a, scratch_a, length)
+        strides = self.kernel.a.strides[-2:]
+        if self.tiling.pack_a:
+            strides = (self.scratch.pitch, 1) if strides[1] == 1 else (1, height)
         state = (a, b, results, row, begin, length, first, last)
 
         def tiles(columns: list[Column], low: ir.Value, high: ir.Value) -> None:
@@ -209,22 +245,6 @@ class OuterProduct:
                 tiles(self.edge, full, number(self.full_panels + 1))
         builder.ret_void()
         return made
-
-    def _a_rows(
-        self, builder: ir.IRBuilder, height: int, a: ir.Value, scratch: ir.Value, length: ir.Value
-    ) -> tuple[ir.Value, tuple[int, int]]:
-        """Where the tile's rows of A are, packed if need be, and their (row, k) strides."""
-        access, dtype = self.kernel.a, self.kernel.dtype
-        row, step = access.strides[-2:]
-        if not self.tiling.pack_a:
-            return a, (row, step)
-        packer = Packer(builder, self.host, access.dtype, dtype)
-        if step == 1:
-            pitch = self.scratch.pitch
-            packer.copy_rows(a, scratch, height, row, pitch, length, self.shortest)
-            return scratch, (pitch, 1)
-        packer.group(a, scratch, (height, height), (step, row), length, self.shortest)
-        return scratch, (1, height)
 
     def _tile(
         self, builder: ir.IRBuilder, context: list, state: tuple, form: tuple, panel: ir.Value

@@ -15,6 +15,8 @@ from .host import Host
 from .types import KINDS
 from .vector import Vectors
 
+# Groups of A's rows that are packed side by side.
+BUNCH = 16
 # Steps of k that are packed for all of a group before the next ones.
 STRETCH = 64
 
@@ -168,8 +170,46 @@ class Packer:
 
         counted(builder, number(0), length, line)
 
+    def strips(
+        self, source: ir.Value, target: ir.Value, height: int, count: ir.Value,
+        strides: tuple[int, int], shape: tuple[int, ir.Value],
+    ) -> None:  # fmt: skip
+        """Pack `count` groups of `height` rows of A that follow each other, each as [k][height].
+
+        A step of k is read for BUNCH groups at a time, because steps may lie on pages of their own.
+
+        Args:
+            strides: (of k, of the rows), in elements of the source.
+            shape: (how far apart two packed rows lie on average, steps of k).
+        """
+        builder = self.builder
+        along_k, along_rows = strides
+        pitch, length = shape
+        pieces = chunks(height, self.lanes if along_rows == 1 else 1)
+
+        def bunch(first: ir.Value, _: Values) -> None:
+            end = least(builder, builder.add(first, number(BUNCH)), count)
+
+            def line(step: ir.Value, _: Values) -> None:
+                origin = at(builder, source, times(builder, step, along_k), self.source)
+                place = at(builder, target, times(builder, step, height), self.target)
+
+                def strip(index: ir.Value, _: Values) -> None:
+                    row = times(builder, index, height)
+                    read = at(builder, origin, times(builder, row, along_rows), self.source)
+                    written = at(builder, place, times(builder, row, pitch), self.target)
+                    for start, size in pieces:
+                        piece = at(builder, read, start * along_rows, self.source)
+                        self.store(self.load(piece, size), at(builder, written, start, self.target))
+
+                counted(builder, first, end, strip)
+
+            counted(builder, number(0), length, line)
+
+        counted(builder, number(0), count, bunch, step=BUNCH)
+
     def copy_rows(
-        self, source: ir.Value, target: ir.Value, rows: int, stride: int, pitch: int,
+        self, source: ir.Value, target: ir.Value, rows: ir.Value, stride: int, pitch: int,
         length: ir.Value, shortest: int,
     ) -> None:  # fmt: skip
         """Copy `rows` rows of `length` contiguous elements, to rows that lie `pitch` apart."""
@@ -188,4 +228,4 @@ class Packer:
 
             counted(builder, number(0), length, piece, step=lanes)
 
-        counted(builder, number(0), number(rows), row)
+        counted(builder, number(0), rows, row)

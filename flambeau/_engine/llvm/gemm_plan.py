@@ -26,8 +26,11 @@ MOST_ROWS = 8
 # A tile is up to so many vectors wide; more, with as many accumulators, where m is small: B is then
 # read in longer pieces.
 MOST_VECTORS, MOST_ACCUMULATORS = 6, 24
-# So many panels of B at least make use of rows of A once they are packed.
-PANELS_OF_PACKED_ROWS = 16
+# Bytes of A that a task packs at most, unless a row tile has more. They are read in their order, so
+# they may lie beyond the second-level cache.
+PACKED_ROWS = 8 << 20
+# Bytes: operands whose steps of k lie so far apart are packed.
+PAGE = 4096
 # Cycles to pack one element of B.
 PACK_CYCLES = 0.5
 # What one more form of tile costs, for the time to compile it: so many cycles, but no more than
@@ -79,7 +82,8 @@ class Tiling:
         panels: how many panels n has; the last one may be narrower.
         depth: how much of k a block has.
         blocks: how many blocks k has; the last one may be shorter.
-        pack_a, pack_b: whether operands are copied into the scratch memory first.
+        pack_a, pack_b: whether a task copies its rows of A, its panels of B into the scratch memory
+            first.
         row_parts, column_parts: how many tasks the tiles' rows and the panels are dealt to.
         inline: whether the epilogue works on the accumulators; otherwise it reads them back
             from memory, in a loop.
@@ -103,6 +107,14 @@ class Tiling:
     def parts(self) -> int:
         """How many tasks each matrix of a batch makes."""
         return self.row_parts.parts * self.column_parts.parts
+
+    @property
+    def rows_stay(self) -> bool:
+        """Whether tasks that follow each other have rows of A in common, rather than panels of B:
+        whichever leaves less to pack."""
+        again = self.pack_b * self.column_parts.count * self.width * self.lanes
+        again *= self.row_parts.parts - 1
+        return again < self.pack_a * self.rows.count * (self.column_parts.parts - 1)
 
     def lengths(self, k: int) -> list[int]:
         """How much of k each kind of block has: all but the last one, and the last one."""
@@ -327,26 +339,28 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
     if packs:
         cost += PACK_CYCLES * kernel.n * kernel.k
     panels = -(-vectors // width)
-    # half of the L2 cache is for B: k is cut if it does not take all of k of a panel, or of the
-    # panels that each packed row of A is for
+    # half of the L2 cache is for B: k is cut if it does not take all of k of a panel
     packs_a = _packs_a(kernel)
-    together = min(panels, PANELS_OF_PACKED_ROWS if packs_a else 1)
     once = rows.parts == 1 and not packs  # every panel is read only once
     room = host.l2 // 2 // (width * lanes * size)
-    blocks = 1 if once else max(1, -(-kernel.k * together // room))
+    blocks = 1 if once else max(1, -(-kernel.k // room))
     depth = -(-kernel.k // blocks)
     blocks = -(-kernel.k // depth) if depth else 1
     fitting = panels if once else max(1, room // max(1, depth))
     wanted = _tasks_wanted(kernel, cost, lanes)
+    if packs_a:  # each task may have to pack its rows for itself
+        wanted = min(wanted, MANY_TASKS)
     # Columns first: B's panels are then packed once, whichever threads the tasks go to. But rows
     # where the epilogue has much memory, for whole rows of it touch fewer pages.
     prefetch = _touched(kernel) > host.l2 // 2
     columns = -(-panels // fitting)
     if not prefetch:
-        columns = max(columns, min(wanted, panels // together))
+        columns = max(columns, min(wanted, panels))
     parts = -(-wanted // columns)
     if blocks > 1:  # each part of the rows packs its own B
         parts = min(parts, max(1, kernel.m // 256))
+    if packs_a:
+        parts = max(parts, -(-kernel.m * depth * size // PACKED_ROWS))
     return cost, Tiling(
         lanes=lanes,
         rows=rows,
@@ -373,8 +387,8 @@ def _packs_a(kernel: Gemm) -> bool:
     *_, down, across = kernel.a.strides
     if kernel.a.dtype != kernel.dtype:
         return True
-    # steps of k that are far apart fall into few sets of the caches, and out of them
-    return down == 1 and abs(across) * itemsize(kernel.dtype) >= 2048 and kernel.n >= 128
+    # steps of k that are a page apart fall into few sets of the caches, and out of them
+    return down == 1 and abs(across) * itemsize(kernel.dtype) >= PAGE and kernel.n >= 128
 
 
 def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
@@ -385,7 +399,7 @@ def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
         return True  # the last vector needs masked loads
     # far apart, or on top of each other in the caches: worth a copy that is read often
     pitch = abs(down) * itemsize(kernel.dtype)
-    return kernel.m >= 64 and (pitch * kernel.k > host.l2 or pitch % 4096 == 0)
+    return kernel.m >= 64 and (pitch * kernel.k > host.l2 or pitch % PAGE == 0)
 
 
 def _tasks_wanted(kernel: Gemm, cycles: float, lanes: int) -> int:

@@ -15,7 +15,7 @@ pytest.importorskip("llvmlite")
 
 import ml_dtypes
 
-from flambeau._engine.llvm import gemm
+from flambeau._engine.llvm import gemm, gemm_plan
 from flambeau._engine.llvm.gemm_plan import DotTiling, plan, simplify
 from flambeau._engine.loops.kernel import Access, Gemm, Instruction
 
@@ -249,9 +249,38 @@ def test_large_results_are_asked_for_in_time(k):
 
 def test_distant_columns_of_a_are_packed():
     for host in HOSTS:
-        made = case(random.Random(8), 600, 140, 50, layouts=("columns", "rows"), kind="momentum")
+        made = case(random.Random(8), 1030, 140, 50, layouts=("columns", "rows"), kind="momentum")
         assert plan(simplify(made.kernel), host).pack_a
         check(made, host, cuts=3)
+
+
+@pytest.mark.parametrize("right", ["rows", "columns"])
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_packed_rows_serve_the_tasks_that_follow(monkeypatch, right, batch):
+    """Row parts of tiles of two heights, for several columns each; each batch has its own."""
+    monkeypatch.setattr(gemm_plan, "PACKED_ROWS", 2_000_000)
+    for host in HOSTS[:2]:
+        made = case(random.Random(8), 1031, 384, 900, batch=batch, layouts=("columns", right))
+        tiling = plan(simplify(made.kernel), host)
+        assert tiling.rows_stay and tiling.row_parts.parts > 1 and tiling.column_parts.parts > 1
+        assert len(tiling.rows.sizes()) == 2
+        check(made, host, cuts=3)
+
+
+def test_packed_rows_in_several_blocks_of_k():
+    made = case(random.Random(9), 1030, 130, 5000, layouts=("columns", "columns"), kind="bias")
+    tiling = plan(simplify(made.kernel), HOSTS[0])
+    assert tiling.pack_a and tiling.blocks > 1
+    check(made, HOSTS[0], cuts=3)
+
+
+@pytest.mark.parametrize("inputs", HALF)
+@pytest.mark.parametrize("left", LAYOUTS)
+def test_rows_are_widened_when_they_are_packed(inputs, left):
+    for host in HOSTS:
+        made = case(random.Random(10), 77, 90, 130, layouts=(left, "rows"), inputs=inputs)
+        assert plan(simplify(made.kernel), host).pack_a
+        check(made, host)
 
 
 @pytest.mark.parametrize("kind", ["bias", "long"])
@@ -274,7 +303,9 @@ def test_short_sides_are_dot_products(inputs):
 
 
 @pytest.mark.parametrize("layouts", [("rows", "rows"), ("rows", "columns"), ("columns", "rows")])
-@pytest.mark.parametrize("m, n, k", [(1, 3000, 1000), (200, 300, 400), (100, 300, 5000)])
+@pytest.mark.parametrize(
+    "m, n, k", [(1, 3000, 1000), (200, 300, 400), (100, 300, 5000), (1100, 300, 200)]
+)
 def test_bits_do_not_depend_on_the_division_of_tasks(m, n, k, layouts):
     results = []
     for cuts, order in ((1, 1), (2, -1), (5, 1), (1000, -1)):
