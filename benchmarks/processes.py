@@ -54,7 +54,7 @@ def _python(code: str, arguments: list[str], cache: str) -> str:
     Raises:
         RuntimeError: it fails.
     """
-    variables = environment(0) | {"XDG_CACHE_HOME": cache}
+    variables = environment(0) | {"FLAMBEAU_CACHE": f"{cache}/flambeau"}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=ROOT, env=variables,
         capture_output=True, text=True,

@@ -34,7 +34,8 @@ class CheckedProgram(Program):
 
     def _tell_kernels(self) -> None:
         steps = self.plan.steps
-        tell(KERNELS, f"kernels of {self.name}: {len(steps)}, {self.plan.arena_bytes} bytes apart")
+        scratch = self.plan.arena_bytes
+        tell(KERNELS, f"kernels of {self.name}: {len(steps)}, {scratch} bytes of scratch memory")
         host = detect()
         for position, (step, facts) in enumerate(zip(steps, self.describe(), strict=True)):
             tell(KERNELS, f"  {position}: {facts.kind} {facts.text}")
