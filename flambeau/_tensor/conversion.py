@@ -17,6 +17,8 @@ from .._engine.base.dtypes import dtype
 from .._ops.declare import event, method, op
 from .._ops.promote import as_dtype, dtype_of, number_tensor
 
+type_of = type  # `type` is also a method, below
+
 
 def _check_data(self: Tensor, what: str) -> None:
     if self._device is not CPU:
@@ -95,15 +97,15 @@ def _parse_to(args: tuple, kwargs: dict[str, Any]) -> tuple[device | None, dtype
     elif rest:
         raise TypeError(
             "to() received an invalid combination of arguments - got "
-            f"({', '.join(type(x).__name__ for x in args)})"
+            f"({', '.join(type_of(x).__name__ for x in args)})"
         )
     if len(rest) > 1:
         copy = rest[1]
     return (None if where is None else devices.resolve(where)), d, copy
 
 
-@op(method=True)
-def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+@method()
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """The tensor with another dtype, on another device, or as another tensor has them.
 
     Itself where nothing changes, unless `copy=True`.
@@ -111,6 +113,19 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     Raises:
         RuntimeError: the device is not there.
     """
+    # loops say `batch.to(device)` at every step: where nothing happens there is nothing to note
+    if len(args) == 1 and not kwargs and type_of(self) is Tensor:
+        asked = args[0]
+        if asked.__class__ is device and devices.resolve(asked) is self._device:
+            return self
+        if asked.__class__ is dtype and asked.numpy == self._array.dtype:
+            return self
+    return _converted(self, *args, **kwargs)
+
+
+@op(name="to")
+def _converted(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """See `to`."""
     where, d, copy = _parse_to(args, kwargs)
     if where is not None and where is not input._device:
         return _moved(input, where, d)

@@ -2,188 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import llvmlite.ir as ir
 
+from .guard_parts import NULL, Builder, begin, fits_module, fits_spec, gradient_of, peek
 from .layout import Item
-from .tables import BYTES, FUNCTIONS, PLACES, SIZE, Array, Code, Spec, Table
-from .writer import I32, I64, POINTER, Writer, function
-
-_WRITEABLE = 0x400
-_NULL = ir.Constant(POINTER, None)
-
-
-class _Builder(Writer):
-    """Calls Python's C interface; `home` is the table with its addresses."""
-
-    home: ir.Value
-
-    def api(self, name: str, *arguments: ir.Value) -> ir.Value:
-        """A call of the C interface."""
-        result, kinds = FUNCTIONS[name]
-        code = self.code(self.home, PLACES[name], ir.FunctionType(result, kinds))
-        return self.call(code, arguments)
-
-    def object(self, name: str) -> ir.Value:
-        """An object that is known by name."""
-        return self.address(self.home, PLACES[name])
-
-    def same(self, a: ir.Value, b: ir.Value) -> ir.Value:
-        """Whether two objects are one."""
-        return self.icmp_unsigned("==", self.ptrtoint(a, I64), self.ptrtoint(b, I64))
-
-    def is_null(self, a: ir.Value) -> ir.Value:
-        """Whether there is no object."""
-        return self.icmp_unsigned("==", self.ptrtoint(a, I64), I64(0))
-
-    def type_of(self, a: ir.Value) -> ir.Value:
-        """An object's type."""
-        return self.address(a, Item.TYPE)
-
-    def go_unless(self, condition: ir.Value, out: ir.Block) -> None:
-        """Leave for a block unless something is so."""
-        (on,) = self.blocks("on")
-        self.cbranch(condition, on, out)
-        self.position_at_end(on)
-
-    def peek(self, x: ir.Value, name: str, out: ir.Block) -> ir.Value:
-        """An attribute that its owner goes on holding; leaves if there is none."""
-        found = self.call(_peek_in(self.module), [self.home, x, self.object(name)])
-        self.go_unless(self.not_(self.is_null(found)), out)
-        return found
-
-    def slot(self, x: ir.Value, name: str) -> ir.Value:
-        """An attribute that has a place of its own in the object, as "class.attribute"."""
-        return self.address(x, self.word(self.home, PLACES[name]))
-
-    def item(self, listed: ir.Value, place: ir.Value) -> ir.Value:
-        """An item of a list."""
-        return self.address(self.address(listed, Item.ITEMS), place)
-
-
-def _begin(
-    module: ir.Module, name: str, result: ir.Type, count: int, private: bool = True
-) -> tuple[_Builder, list[ir.Value]]:
-    """A function whose first argument is the table `home`."""
-    b, arguments = function(module, name, result, [POINTER] * (1 + count), private)
-    made = _Builder(b.block)
-    made.home = arguments[0]
-    return made, list(arguments[1:])
-
-
-def _peek_in(module: ir.Module) -> ir.Function:
-    return module.globals["peek"]
+from .tables import BYTES, SIZE, Code, Table
+from .writer import I32, I64, POINTER
 
 
 def build(module: ir.Module) -> None:
     """Write `on_op` into a module."""
-    _peek(module)
-    fits_spec, fits_module = _fits_spec(module), _fits_module(module)
-    play = _Play(module, fits_spec, fits_module, _gradient_of(module)).write()
-    _on_op(module, play)
-
-
-def _peek(module: ir.Module) -> None:
-    """peek(home, x, name): an attribute, borrowed; null where there is none."""
-    b, (x, name) = _begin(module, "peek", POINTER, 2)
-    found = b.api("PyObject_GetAttr", x, name)
-    with b.if_then(b.is_null(found), likely=False):
-        b.api("PyErr_Clear")
-        b.ret(_NULL)
-    b.api("Py_DecRef", found)
-    b.ret(found)
-
-
-def _fits_spec(module: ir.Module) -> ir.Function:
-    """fits_spec(home, spec, x): 1 where a tensor fits."""
-    b, (spec, x) = _begin(module, "fits_spec", I32, 2)
-    known, anew, no = b.blocks("known", "anew", "no")
-    owner = b.address(spec, Spec.SPEC)
-    before = b.api("PyObject_CallNoArgs", b.slot(owner, "InputSpec.last"))
-    b.go_unless(b.not_(b.is_null(before)), no)
-    b.api("Py_DecRef", before)
-    now = b.api("PyDict_GetItem", b.object("state"), b.object("epoch"))
-    current = b.same(b.slot(owner, "InputSpec.epoch"), now)
-    b.cbranch(b.and_(b.same(before, x), current), known, anew)
-
-    b.position_at_end(known)
-    b.ret(I32(1))
-
-    b.position_at_end(anew)
-    b.go_unless(b.icmp_unsigned("==", b.word(spec, Spec.REMEMBER), I64(0)), no)
-    b.go_unless(b.same(b.type_of(x), b.address(spec, Spec.CLASS)), no)
-    array = b.peek(x, "_array", no)
-    b.go_unless(b.same(b.type_of(array), b.object("array")), no)
-    dimensions = b.and_(b.word(array, Array.DIMENSIONS), I64(0xFFFFFFFF))
-    count = b.word(spec, Spec.DIMENSIONS)
-    b.go_unless(b.icmp_unsigned("==", dimensions, count), no)
-    b.go_unless(b.same(b.address(array, Array.DTYPE), b.address(spec, Spec.DTYPE)), no)
-    writeable = b.and_(b.word(array, Array.FLAGS), I64(_WRITEABLE))
-    b.go_unless(b.icmp_unsigned("!=", writeable, I64(0)), no)
-    shape, steps = b.address(array, Array.SHAPE), b.address(array, Array.STRIDES)
-    with b.count(count) as i:
-        at = b.add(i, I64(Spec.SIZES))
-        right = b.icmp_unsigned("==", b.word(shape, i), b.word(spec, at))
-        step = b.icmp_unsigned("==", b.word(steps, i), b.word(spec, b.add(at, count)))
-        b.go_unless(b.and_(right, step), no)
-    for name, wanted in (
-        ("_plain", b.object("true")), ("_storage", b.object("none")),
-        ("_requires_grad", b.address(spec, Spec.REQUIRES_GRAD)),
-        ("_inference", b.address(spec, Spec.INFERENCE)),
-    ):  # fmt: skip
-        b.go_unless(b.same(b.peek(x, name, no), wanted), no)
-    b.ret(I32(1))
-
-    b.position_at_end(no)
-    b.ret(I32(0))
-    return b.function
-
-
-def _fits_module(module: ir.Module) -> ir.Function:
-    """fits_module(home, guard, called): the plan of a module that is as it was, or null."""
-    b, (guard, called) = _begin(module, "fits_module", POINTER, 2)
-    (no,) = b.blocks("no")
-    plan = b.peek(called, "_plan", no)
-    before = b.api("PyObject_CallNoArgs", b.slot(guard, "ModuleGuard._last"))
-    b.go_unless(b.not_(b.is_null(before)), no)
-    b.api("Py_DecRef", before)
-    b.go_unless(b.same(before, plan), no)
-    now = b.api("PyDict_GetItem", b.object("state"), b.object("epoch"))
-    b.go_unless(b.same(b.slot(guard, "ModuleGuard._epoch"), now), no)
-    members = b.slot(plan, "ModulePlan.members")
-    with b.count(b.word(members, Item.SIZE)) as i:
-        table, key, member = _triple(b, members, i)
-        b.go_unless(b.same(b.api("PyDict_GetItem", table, key), member), no)
-    classes = b.slot(plan, "ModulePlan.classes")
-    with b.count(b.word(classes, Item.SIZE)) as i:
-        pair = b.address(classes, b.add(i, I64(Item.ITEMS)))
-        forward = b.peek(b.address(pair, Item.ITEMS), "forward", no)
-        b.go_unless(b.same(forward, b.address(pair, Item.ITEMS + 1)), no)
-    hooks = b.slot(plan, "ModulePlan.hooks")
-    with b.count(b.word(hooks, Item.SIZE)) as i:
-        table = b.address(hooks, b.add(i, I64(Item.ITEMS)))
-        b.go_unless(b.icmp_unsigned("==", b.api("PyDict_Size", table), I64(0)), no)
-    b.ret(plan)
-    b.position_at_end(no)
-    b.ret(_NULL)
-    return b.function
-
-
-def _triple(b: _Builder, several: ir.Value, i: ir.Value) -> list[ir.Value]:
-    one = b.address(several, b.add(i, I64(Item.ITEMS)))
-    return [b.address(one, Item.ITEMS + k) for k in range(3)]
-
-
-def _gradient_of(module: ir.Module) -> ir.Function:
-    """gradient_of(home, leaf, new): a leaf's gradient, borrowed; null makes no new one of it."""
-    b, (leaf, new) = _begin(module, "gradient_of", POINTER, 2)
-    frame = b.api("PyObject_GenericGetDict", leaf, _NULL)
-    name = b.object("_grad")
-    with b.if_then(b.not_(b.is_null(new))):
-        b.api("PyDict_SetItem", frame, name, new)
-    found = b.api("PyDict_GetItem", frame, name)
-    b.api("Py_DecRef", frame)
-    b.ret(b.select(b.is_null(found), b.object("none"), found))
-    return b.function
+    peek(module)
+    helpers = fits_spec(module), fits_module(module), gradient_of(module)
+    _on_op(module, _Play(module, *helpers).write())
 
 
 class _Play:
@@ -196,7 +30,7 @@ class _Play:
 
     def __init__(self, module: ir.Module, *helpers: ir.Function):
         self.fits_spec, self.fits_module, self.gradient_of = helpers
-        self.b, (self.table, self.args, self.kwargs, self.run) = _begin(module, "play", POINTER, 4)
+        self.b, (self.table, self.args, self.kwargs, self.run) = begin(module, "play", POINTER, 4)
         self.head, self.miss, self.early = self.b.blocks("head", "miss", "early")
         self.lists: dict[str, ir.Value] = {}
         self.x, self.listed, self.plan = (self.b.alloca(POINTER) for _ in range(3))
@@ -226,10 +60,10 @@ class _Play:
         for name, listed in self.lists.items():
             now = b.word(listed, Item.SIZE)
             with b.if_then(b.icmp_unsigned("!=", now, sizes[name])):
-                b.api("PyList_SetSlice", listed, sizes[name], now, _NULL)
+                b.api("PyList_SetSlice", listed, sizes[name], now, NULL)
         b.branch(self.early)
         b.position_at_end(self.early)
-        b.ret(_NULL)
+        b.ret(NULL)
         return b.function
 
     def _instructions(self) -> None:
@@ -335,7 +169,7 @@ class _Play:
 
     def _gradient(self, a: ir.Value, kind: ir.Value, *_: ir.Value) -> None:
         b = self.b
-        self._take(b.call(self.gradient_of, [b.home, self._leaf(a, kind), _NULL]))
+        self._take(b.call(self.gradient_of, [b.home, self._leaf(a, kind), NULL]))
 
     # --- promising --------------------------------------------------------------------------------
 
@@ -345,7 +179,7 @@ class _Play:
         with b.if_then(b.is_null(made), likely=False):
             b.api("PyErr_Clear")
             b.branch(self.miss)
-        frame = b.api("PyObject_GenericGetDict", made, _NULL)
+        frame = b.api("PyObject_GenericGetDict", made, NULL)
         b.api("PyDict_SetItem", frame, b.object("_run"), self.run)
         b.api("PyDict_SetItem", frame, b.object("_meta"), self._object(a))
         b.api("Py_DecRef", frame)
@@ -375,7 +209,7 @@ class _Play:
 
     def _meta(self, a: ir.Value, meta: ir.Value, *_: ir.Value) -> None:
         b = self.b
-        frame = b.api("PyObject_GenericGetDict", self._of("slots", a), _NULL)
+        frame = b.api("PyObject_GenericGetDict", self._of("slots", a), NULL)
         b.api("PyDict_SetItem", frame, b.object("_meta"), self._object(meta))
         b.api("Py_DecRef", frame)
 
@@ -401,7 +235,7 @@ def _on_op(module: ir.Module, play: ir.Function) -> None:
     """on_op(self, arguments, count): see the top of this file; a function for Python to call."""
     made = ir.Function(module, ir.FunctionType(POINTER, [POINTER, POINTER, I64]), "on_op")
     made.attributes.add("nounwind")
-    b = _Builder(made.append_basic_block("entry"))
+    b = Builder(made.append_basic_block("entry"))
     held, given, count = made.args
     b.home = b.gep(held, [I64(BYTES)], source_etype=ir.IntType(8))
     replay, start, slow = b.blocks("replay", "start", "slow")
@@ -414,7 +248,7 @@ def _on_op(module: ir.Module, play: ir.Function) -> None:
     b.cbranch(b.same(run, b.object("none")), start, replay)
 
     b.position_at_end(replay)
-    _try(b, play, (descriptor, args, kwargs), b.peek(run, "cursor", slow), run, None, slow)
+    _try(b, play, (descriptor, args, kwargs), b.peek(run, "cursor", slow), run, None)
     b.branch(slow)
 
     b.position_at_end(start)
@@ -422,38 +256,59 @@ def _on_op(module: ir.Module, play: ir.Function) -> None:
         b.go_unless(b.same(b.slot(tracer, f"Tracer.{name}"), b.object(wanted)), slow)
     root = b.slot(tracer, "Tracer.last")
     b.go_unless(b.not_(b.same(root, b.object("none"))), slow)
+    (begin_run,) = b.blocks("begin_run")
+    with _each_table(b, descriptor, root):
+        b.branch(begin_run)
+    b.branch(slow)
+
+    b.position_at_end(begin_run)
     operands = b.alloca(POINTER, 2)
     b.store(tracer, b.place(operands, 0))
     b.store(root, b.place(operands, 1))
     b.api("Py_IncRef", root)
-    fresh = b.api("PyObject_Vectorcall", b.object("run_class"), operands, I64(2), _NULL)
+    fresh = b.api("PyObject_Vectorcall", b.object("run_class"), operands, I64(2), NULL)
     b.api("Py_DecRef", root)
     with b.if_then(b.is_null(fresh), likely=False):
-        b.ret(_NULL)
+        b.ret(NULL)
     # Python has run: is everything still as it was?
     unfit = b.blocks("unfit")[0]
     for name, wanted in (("run", b.object("none")), ("last", root), ("recording", b.object("none")),
                          ("visitors", b.object("zero"))):  # fmt: skip
         b.go_unless(b.same(b.slot(tracer, f"Tracer.{name}"), wanted), unfit)
-    _try(b, play, (descriptor, args, kwargs), root, fresh, tracer, unfit)
+    _try(b, play, (descriptor, args, kwargs), root, fresh, tracer)
     b.branch(unfit)
     b.position_at_end(unfit)
     b.api("Py_DecRef", fresh)
     b.branch(slow)
 
     b.position_at_end(slow)
-    b.ret(b.api("PyObject_Vectorcall", b.object("slow"), given, count, _NULL))
+    b.ret(b.api("PyObject_Vectorcall", b.object("slow"), given, count, NULL))
 
 
 def _try(
-    b: _Builder, play: ir.Function, event: tuple[ir.Value, ...], parent: ir.Value, run: ir.Value,
-    tracer: ir.Value | None, out: ir.Block,
+    b: Builder, play: ir.Function, event: tuple[ir.Value, ...], parent: ir.Value, run: ir.Value,
+    tracer: ir.Value | None,
 ) -> None:  # fmt: skip
     """Return what the child that stands for an event promises; go on where none does.
 
     With a tracer the run begins here, and becomes the tracer's.
     """
     descriptor, args, kwargs = event
+    with _each_table(b, descriptor, parent) as table:
+        collects = b.api("PyGC_Disable")
+        result = b.call(play, [b.home, table, args, kwargs, run])
+        with b.if_then(b.icmp_signed("!=", collects, I32(0))):
+            b.api("PyGC_Enable")
+        with b.if_then(b.not_(b.is_null(result))):
+            if tracer is not None:
+                b.api("PyObject_SetAttr", tracer, b.object("run"), run)
+                b.api("Py_DecRef", run)
+            b.ret(result)
+
+
+@contextmanager
+def _each_table(b: Builder, descriptor: ir.Value, parent: ir.Value) -> Iterator[ir.Value]:
+    """For each child that stands for an event of this kind: its table."""
     children = b.slot(parent, "TraceNode.children")
     with b.count(b.word(children, Item.SIZE)) as i:
         child = b.item(children, i)
@@ -461,13 +316,4 @@ def _try(
         with b.if_then(alike):
             quick = b.slot(child, "TraceNode.quick")
             with b.if_then(b.same(b.type_of(quick), b.object("bytes"))):
-                table = b.gep(quick, [I64(BYTES)], source_etype=ir.IntType(8))
-                collects = b.api("PyGC_Disable")
-                result = b.call(play, [b.home, table, args, kwargs, run])
-                with b.if_then(b.icmp_signed("!=", collects, I32(0))):
-                    b.api("PyGC_Enable")
-                with b.if_then(b.not_(b.is_null(result))):
-                    if tracer is not None:
-                        b.api("PyObject_SetAttr", tracer, b.object("run"), run)
-                        b.api("Py_DecRef", run)
-                    b.ret(result)
+                yield b.gep(quick, [I64(BYTES)], source_etype=ir.IntType(8))

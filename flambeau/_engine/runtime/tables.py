@@ -33,9 +33,10 @@ FUNCTIONS: dict[str, tuple[ir.Type, list[ir.Type]]] = {
 }
 # attributes that are read or written
 NAMES = (
-    "_array", "_grad", "_inference", "_meta", "_plain", "_plan", "_requires_grad", "_run",
-    "_storage", "cursor", "epoch", "forward", "grad", "inputs", "modules", "numbers", "run",
-    "slots", "snapshots", "special", "tracer",
+    "_array", "_device", "_grad", "_grad_fn", "_inference", "_meta", "_plain", "_plan",
+    "_requires_grad", "_root", "_run", "_storage", "_view", "cursor", "epoch", "exposed", "forward",
+    "grad", "inputs", "modules", "numbers", "of", "run", "slots", "snapshots", "special", "tracer",
+    "windows",
 )  # fmt: skip
 # attributes that lie at a place of their own in the object: those in `__slots__`
 SLOTS = {
@@ -44,10 +45,11 @@ SLOTS = {
     "ModulePlan": ("classes", "hooks", "members", "tensors"),
     "TraceNode": ("children", "descriptor", "quick"),
     "Tracer": ("busy", "last", "off", "recording", "resting", "run", "visitors"),
+    "ViewInfo": ("made_from",),
 }
 # objects that are compared with, or called
-OBJECTS = ("local", "mode", "state", "slow", "run_class", "masked", "new", "none", "false", "true",
-            "zero", "int", "str", "float", "bytes", "array", "tuple")  # fmt: skip
+OBJECTS = ("local", "mode", "state", "slow", "run_class", "masked", "new", "cpu", "none", "false",
+            "true", "zero", "int", "str", "float", "bytes", "array", "tuple")  # fmt: skip
 _SLOTS = [f"{owner}.{name}" for owner, names in SLOTS.items() for name in names]
 PLACES = {name: place for place, name in enumerate((*FUNCTIONS, *NAMES, *OBJECTS, *_SLOTS))}
 BYTES = 32  # where a bytes object's own begin

@@ -15,7 +15,9 @@ import numpy as np
 from ..autograd.events import Event
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor, mark_requires_grad, new
+from ..autograd.views import ViewInfo
 from ..base import config, state
+from ..base.devices import CPU
 from . import recorder as recorders
 from .log import LOG, mistaken
 from .modules import ModuleGuard, ModulePlan, plan_of
@@ -149,9 +151,9 @@ class Hub:
             self.table_of = table_of
             if guards.known():
                 native = guards.dispatcher(
-                    (InputSpec, ModuleGuard, ModulePlan, TraceNode, Tracer),
+                    (InputSpec, ModuleGuard, ModulePlan, TraceNode, Tracer, ViewInfo),
                     local=self.local, mode=mode, state=vars(state), slow=self._python,
-                    run_class=Run, masked=masked_class(Tensor), new=new,
+                    run_class=Run, masked=masked_class(Tensor), new=new, cpu=CPU,
                 )  # fmt: skip
                 if state.on_op is self._python:
                     state.on_op = native
