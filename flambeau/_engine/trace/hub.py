@@ -169,7 +169,7 @@ class Hub:
             tracer.boundary()  # by a hook of an eager backward, perhaps: the next event begins anew
         if tracer.busy or tracer.off:
             return False
-        self.on_op(STEP, (rule, groups, states), {})
+        self._python(STEP, (rule, groups, states), {})  # native guards leave the end to Python
         tracer.boundary()
         return True
 

@@ -41,6 +41,17 @@ def draw_seed(generator: Generator | None) -> int:
     return int(any_integers(state, 1, _INT64)[0])  # what `random_` gives, without a tensor
 
 
+# a generator costs more to make than to seed: the last epoch's serves the next one
+_spare: list[Generator] = []
+
+
+def _spare_generator() -> Generator:
+    try:
+        return _spare.pop()
+    except IndexError:
+        return flambeau.Generator()
+
+
 def _check_num_samples(num_samples: Any, bool_is_wrong: bool = False) -> None:
     wrong_type = not isinstance(num_samples, int) or (
         bool_is_wrong and isinstance(num_samples, bool)
@@ -126,7 +137,7 @@ class RandomSampler(Sampler[int]):
         total = len(self.data_source)
         generator = self.generator
         if generator is None:
-            generator = flambeau.Generator()
+            generator = _spare_generator()
             generator.manual_seed(draw_seed(None))
         if self.replacement:
             whole, rest = divmod(self.num_samples, _DRAWS_WITH_REPLACEMENT)
@@ -142,6 +153,8 @@ class RandomSampler(Sampler[int]):
             # in a generator that others use too.
             if rest or self.generator is not None:
                 yield permutation(generator._state, total, _INT64)[:rest]
+        if self.generator is None:
+            _spare[:] = [generator]
 
     def __iter__(self) -> Iterator[int]:
         for block in self._blocks():

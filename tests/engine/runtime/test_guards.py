@@ -73,6 +73,55 @@ def test_native_code_looks_at_all_but_the_step(training):
     assert set(names) == {"getitem", "step"}  # a slice is another object each time
 
 
+def looked_at_by_python(training, make_batch):
+    """Events of a step on a new batch that native guards leave to Python."""
+    training.x = make_batch()
+    training.step()
+    training.x = make_batch()
+    return set(slow_calls(training.step)) - {"getitem", "step"}
+
+
+def test_native_code_looks_at_views_from_inside(training):
+    if not guards.known():
+        pytest.skip("objects lie otherwise here")
+    rows = flambeau.randn(40, 6)
+    assert looked_at_by_python(training, lambda: rows[10:20]) == set()
+    assert looked_at_by_python(training, lambda: rows[10:30][5:15]) == set()
+
+
+def test_python_looks_at_memory_that_others_see(training):
+    rows = flambeau.randn(40, 6)
+    kept = rows.numpy()
+    assert "cat" in looked_at_by_python(training, lambda: rows[10:20])
+    kept[10:20] = 0
+    training.x = rows[10:20]
+    before = training.step()
+    kept[10:20] = 9
+    after = training.step()
+    assert before != after
+
+
+def test_a_view_of_a_leaf_with_a_gradient_is_left_to_eager(training):
+    leaf = flambeau.randn(40, 6, requires_grad=True)
+    training.x = leaf[10:20].detach()
+    training.step()
+    training.x = leaf[10:20]
+    training.step()
+    assert leaf.grad is not None and leaf.grad[10:20].abs().sum() > 0
+
+
+def test_to_that_changes_nothing_is_no_event(training):
+    before = HUB.tracer().eager_events
+    x = training.x
+    for _ in range(3):
+        assert x.to(flambeau.device("cpu")) is x and x.to(flambeau.float32) is x
+        assert x.cpu() is x and x.float() is x
+        training.step()
+    assert x.to("cpu") is x and x.to(x) is x
+    assert x.to(flambeau.float64) is not x and x.to(flambeau.device("cpu"), copy=True) is not x
+    assert HUB.tracer().eager_events - before <= 6
+
+
 def test_references_are_neither_kept_nor_lost(training):
     held = (None, True, training.model, training.x, training.y, training.model[0].weight, "dim")
     training.step(), training.step()

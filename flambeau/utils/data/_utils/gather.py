@@ -75,7 +75,7 @@ class _TensorDataLoaderIter(_SingleProcessDataLoaderIter):
         tensors = self._tensor_dataset.tensors
         if tensors is self._checked_tensors:
             try:
-                rows = _row_numbers(positions)
+                rows = positions if type(positions) is np.ndarray else _row_numbers(positions)
                 if self._chosen is not None:
                     rows = self._chosen[rows]
                 return [made(_gather(tensor._array, rows)) for tensor in tensors]
