@@ -205,7 +205,7 @@ SAMPLES["prod"] += [
     Sample((np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 1.5]]),), {"dims": (1,), "keepdim": True}),
     Sample((complex_(2, 2),), {"dims": (0, 1), "keepdim": False}),
 ]
-for _name in ["cumsum", "cumprod", "logcumsumexp", "softmax", "log_softmax"]:
+for _name in ["cumsum", "cumprod", "logcumsumexp", "softmax", "safe_softmax", "log_softmax"]:
     SAMPLES[_name] = [Sample((real(2, 3),), {"dim": 1})]
 SAMPLES["cumprod"] += [Sample((np.array([2.0, 0.0, 3.0, 1.5]),), {"dim": 0})]
 for _name in ["cummax", "cummin"]:

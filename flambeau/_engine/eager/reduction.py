@@ -90,6 +90,18 @@ def _softmax(a, *, dim):
     return e
 
 
+@rule("safe_softmax")
+@in_float32
+def _safe_softmax(a, *, dim):
+    if a.size == 0:
+        return a.copy()
+    most = np.maximum.reduce(a, axis=dim, keepdims=True)
+    e = np.exp(a - np.where(most == -np.inf, 0, most).astype(a.dtype, copy=False))
+    total = np.add.reduce(e, axis=dim, keepdims=True)
+    e /= np.where(total == 0, 1, total).astype(a.dtype, copy=False)
+    return e
+
+
 @rule("log_softmax")
 @in_float32
 def _log_softmax(a, *, dim):

@@ -1,6 +1,6 @@
 """Primitives of several steps written as elementwise steps and reductions, which fuse.
 
-softmax, log_softmax, standardize, nll_loss and the recurrent cells' gates: each is a few lines
+softmax and its kin, standardize, nll_loss and the recurrent cells' gates: each is a few lines
 here, in the arithmetic of its eager rule, and becomes (a part of) one kernel with whatever
 surrounds it.
 """
@@ -8,6 +8,7 @@ surrounds it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,16 @@ def _softmax(b: Builder, node: Node) -> tuple[Value, ...]:
     each = b.call("exp", shifted)
     # one division a row: a total is at least 1, so its reciprocal loses half a unit at most
     return (b.call("mul", each, b.call("reciprocal", b.total(each, dims))),)
+
+
+def _safe_softmax(b: Builder, node: Node) -> tuple[Value, ...]:
+    a, dims = b.widened(node.inputs[0]), (node.params["dim"],)
+    most = b.call("amax", a, dims=dims, keepdim=True)
+    most = b.call("where", b.call("eq", most, -inf), 0.0, most)
+    each = b.call("exp", b.call("sub", a, most))
+    total = b.total(each, dims)
+    total = b.call("where", b.call("eq", total, 0.0), 1.0, total)
+    return (b.call("mul", each, b.call("reciprocal", total)),)
 
 
 def _log_softmax(b: Builder, node: Node) -> tuple[Value, ...]:
@@ -250,7 +261,8 @@ def _gru_gates_grad(b: Builder, node: Node) -> tuple[Value, ...]:
 
 
 _RULES: dict[str, Rule] = {
-    "softmax": _softmax, "log_softmax": _log_softmax, "standardize": _standardize,
+    "softmax": _softmax, "safe_softmax": _safe_softmax, "log_softmax": _log_softmax,
+    "standardize": _standardize,
     REGION_WRITE: _region_write,
     "nll_loss": _nll_loss, "nll_loss_grad": _nll_loss_grad, "lstm_gates": _lstm_gates,
     "lstm_gates_grad": _lstm_gates_grad, "gru_gates": _gru_gates,

@@ -36,7 +36,8 @@ for _name in ("any", "all"):
     declare(_name, "a", "dims keepdim", shape=_reduce_to_bool)
 for _name in ("argmax", "argmin"):
     declare(_name, "a", "dim keepdim", shape=_reduce_to_index)
-for _name in ("cumsum", "cumprod", "logcumsumexp", "softmax", "log_softmax"):
+# safe_softmax: softmax, but zeros where everything along the dimension is -inf
+for _name in ("cumsum", "cumprod", "logcumsumexp", "softmax", "safe_softmax", "log_softmax"):
     declare(_name, "a", "dim", shape=_keep)
 for _name in ("cummax", "cummin"):
     declare(_name, "a", "dim", shape=_keep_and_index, outputs=2)

@@ -138,9 +138,7 @@ def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
         scores = P.where(mask, scores, float("-inf")).to(scores.dtype)
     else:
         scores = (scores + mask).to(scores.dtype)
-    nothing = P.all(P.eq(scores, float("-inf")), dims=(scores._array.ndim - 1,), keepdim=True)
-    weights = P.where(nothing, 0, scores).softmax(-1)
-    return P.where(nothing, 0, weights)
+    return P.safe_softmax(scores, dim=scores._array.ndim - 1)
 
 
 class _Shapes(NamedTuple):

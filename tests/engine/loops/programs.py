@@ -240,7 +240,7 @@ def _row(m: Making, rng: Any, a: Value, live: list[Value]) -> Any:
     if rng.random() < 0.4:
         dims = tuple(sorted({dim, int(rng.integers(len(a.shape)))}))
         return m.call("standardize", a, dims=dims, eps=1e-3)
-    return m.call(str(rng.choice(["softmax", "log_softmax"])), a, dim=dim)
+    return m.call(str(rng.choice(["softmax", "log_softmax", "safe_softmax"])), a, dim=dim)
 
 
 def _permute(m: Making, rng: Any, a: Value, live: list[Value]) -> Any:

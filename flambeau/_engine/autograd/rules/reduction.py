@@ -14,12 +14,15 @@ gradient("amin", lambda g, a, out, dims, keepdim: _extreme(g, a, out, dims, keep
 gradient("cumsum", lambda g, dim: _reversed_cumsum(g, dim))
 gradient("cumprod", lambda g, a, out, dim: _cumprod(g, a, out, dim))
 gradient("logcumsumexp", lambda g, a, out, dim: _logcumsumexp(g, a, out, dim))
-gradient(
-    "softmax",
-    lambda g, out, dim: (
-        out * (g - P.sum(g * out, dims=(dim,), keepdim=True)) if out._array.ndim else zeros_like(g)
-    ),
-)
+for _name in ("softmax", "safe_softmax"):
+    gradient(
+        _name,
+        lambda g, out, dim: (
+            out * (g - P.sum(g * out, dims=(dim,), keepdim=True))
+            if out._array.ndim
+            else zeros_like(g)
+        ),
+    )
 gradient(
     "log_softmax",
     lambda g, out, dim: (
