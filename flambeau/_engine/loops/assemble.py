@@ -14,6 +14,7 @@ from ..graph.ir import REGION_WRITE, Node, Value
 from ..passes.decompose import region_of
 from .body import Place
 from .capabilities import Capabilities
+from .chains import chained
 from .classify import CALL, JOIN, PRODUCT, name_of
 from .demand import Demand
 from .flow import Flow, Misfit, count
@@ -217,6 +218,9 @@ class Assembly:
         for target, value in self.graph.updates:
             if target in self.schedule.copied:
                 self._copy(value, self.places[value], self.places[target])
+        steps = list(zip(self.steps, self.uses, strict=True))
+        steps = chained(steps, self.buffers, self._parents)
+        self.steps, self.uses = [step for step, _ in steps], [used for _, used in steps]
         arena = place_arena(self.buffers, last_uses(self.uses))
         for part, parent in self._parents.items():
             self.buffers[part].offset = self.buffers[parent].offset

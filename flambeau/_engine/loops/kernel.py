@@ -15,6 +15,7 @@ threads. It returns 0, or a fault's code (an index out of range).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,4 +144,42 @@ class Special:
     params: tuple[tuple[str, Any], ...] = ()
 
 
-Kernel = Loop | Gemm | Special
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A kernel of a chain, made for one block of its work.
+
+    Attributes:
+        arguments: for each of the kernel's, (the chain's argument, or -1 - n for scratch memory n;
+            a byte offset; strides in bytes along `sizes` and the group's repetitions).
+        sizes: the dimensions that a block's number stands for, in row-major order.
+    """
+
+    kernel: Loop | Gemm
+    arguments: tuple[tuple[int, int, tuple[int, ...]], ...]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Kernels that run one after the other for each of `blocks` blocks of their work: what one
+    hands to the next is scratch memory of a block's size, which stays in the caches.
+
+    A block does the groups in order; a group is repeated so many times, all its parts each time.
+
+    Attributes:
+        groups: (times, parts).
+        scratch: bytes of each piece of scratch memory.
+    """
+
+    blocks: int
+    groups: tuple[tuple[int, tuple[Part, ...]], ...]
+    scratch: tuple[int, ...]
+
+    def parts(self) -> Iterator[tuple[int, Part]]:
+        """Each part, and how often it runs in all."""
+        for times, parts in self.groups:
+            for part in parts:
+                yield times * self.blocks, part
+
+
+Kernel = Loop | Gemm | Special | Chain

@@ -5,6 +5,7 @@
     demand    what each kernel stores, and what it computes anew
     schedule  the kernels' order, and which inputs are overwritten in place
     rows, products, calls    the kernels themselves
+    chains    which of them pass matrices on without memory of the program's
     memory    where scratch buffers lie
 
 A node that turns out not to fit where it was put (see `Misfit`) is treated in another way at the

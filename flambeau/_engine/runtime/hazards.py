@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..loops.kernel import Gemm, Loop, Special
+from ..loops.kernel import Chain, Gemm, Kernel, Loop, Special
 from ..loops.plan import INPUT, OBJECT, Callback, Plan, Step
 from ..loops.special import STATE_WORDS
 from ..prims import PRIMITIVES
@@ -36,18 +36,25 @@ def writes_of(step: Step | Callback) -> set[int]:
     """The numbers of the buffers that a step writes to."""
     if isinstance(step, Callback):
         return {result[0] for result in step.results}
-    kernel = step.kernel
+    return {step.arguments[place][0] for place in _results_of(step.kernel)}
+
+
+def _results_of(kernel: Kernel) -> set[int]:
+    """The arguments that a kernel writes to."""
     if isinstance(kernel, Gemm):
-        places = {access.argument for access, _ in kernel.stores}
-    elif isinstance(kernel, Loop):
+        return {access.argument for access, _ in kernel.stores}
+    if isinstance(kernel, Loop):
         stores = [s for stage in kernel.stages for s in (*stage.stores, *stage.row_stores)]
-        places = {access.argument for access, _ in stores}
-    else:
-        places = _results_of(kernel)
-    return {step.arguments[place][0] for place in places}
+        return {access.argument for access, _ in stores}
+    if isinstance(kernel, Chain):
+        found = {
+            part.arguments[n][0] for _, part in kernel.parts() for n in _results_of(part.kernel)
+        }
+        return {argument for argument in found if argument >= 0}
+    return _results_of_special(kernel)
 
 
-def _results_of(kernel: Special) -> set[int]:
+def _results_of_special(kernel: Special) -> set[int]:
     """The places of a Special's results; a generator's state, which comes first, is written too."""
     count = len(kernel.arguments)
     known = PRIMITIVES.get(kernel.name)

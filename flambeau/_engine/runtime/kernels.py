@@ -17,7 +17,7 @@ import llvmlite.ir as ir
 
 from ..base import config
 from ..llvm.host import Host, detect
-from ..loops.kernel import Gemm, Kernel, Loop, Special
+from ..loops.kernel import Chain, Gemm, Kernel, Loop, Special
 from . import executor
 from .cache import ObjectCache, digest
 from .costs import COSTS
@@ -25,7 +25,7 @@ from .native import LOCK, Code, compile_text, triple
 
 # The modules that write kernels' code: `emit`, `tasks`, `work`, and where a kernel needs memory
 # of each thread's own, `scratch_bytes`. They are imported when something has to be compiled.
-_EMITTERS = {Loop: "loop", Gemm: "gemm", Special: "special"}
+_EMITTERS = {Loop: "loop", Gemm: "gemm", Special: "special", Chain: "chain"}
 _NAME = "kernel"
 _FACTS = struct.Struct("<qqq")
 _ENGINE = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..loops.kernel import Access, Gemm, Instruction, Kernel, Loop, Special
+from ..loops.kernel import Access, Chain, Gemm, Instruction, Kernel, Loop, Special
 from ..loops.plan import OBJECT, Callback, Step
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def kernel_facts(kernel: Kernel) -> tuple[str, str, int, int]:
         return _gemm_facts(kernel)
     if isinstance(kernel, Loop):
         return _loop_facts(kernel)
+    if isinstance(kernel, Chain):
+        return _chain_facts(kernel)
     return _special_facts(kernel)
 
 
@@ -136,6 +138,17 @@ def _loop_facts(kernel: Loop) -> tuple[str, str, int, int]:
     moved = _bytes(accesses, (*kernel.outer, *kernel.inner))
     names = names or ["copy" if loads else "fill"]
     return "loop", f"{shape}{reduced}{_after(names)}", moved, flops
+
+
+def _chain_facts(kernel: Chain) -> tuple[str, str, int, int]:
+    texts: dict[str, None] = {}
+    moved = flops = 0
+    for times, part in kernel.parts():
+        kind, text, bytes_, operations = kernel_facts(part.kernel)
+        texts[f"{kind} {text}"] = None
+        moved += times * bytes_
+        flops += times * operations
+    return "chain", f"{kernel.blocks} times {'; '.join(texts)}", moved, flops
 
 
 def _special_facts(kernel: Special) -> tuple[str, str, int, int]:

@@ -16,7 +16,7 @@ from flambeau._engine.eager import RULES
 from flambeau._engine.eager.quiet import SETTING, enter, leave
 from flambeau._engine.graph.interpreter import run_rule
 from flambeau._engine.graph.ir import Number
-from flambeau._engine.loops.kernel import Access, Gemm, Loop, Special, Stage
+from flambeau._engine.loops.kernel import Access, Chain, Gemm, Loop, Special, Stage
 from flambeau._engine.loops.plan import ARENA, INPUT, OUTPUT, STATIC, Callback, Plan
 from flambeau._engine.prims.resampling import Taps
 
@@ -79,10 +79,10 @@ def run_plan(plan: Plan, inputs: list[np.ndarray], numbers: list[float]) -> list
         for step in plan.steps:
             if isinstance(step, Callback):
                 call_back(step, memory, numbers)
-            elif isinstance(step.kernel, Loop):
-                run_loop(step.kernel, step.arguments, memory, numbers)
-            elif isinstance(step.kernel, Gemm):
-                run_gemm(step.kernel, step.arguments, memory, numbers)
+            elif isinstance(step.kernel, Chain):
+                run_chain(step.kernel, step.arguments, memory, numbers)
+            elif isinstance(step.kernel, Loop | Gemm):
+                run_plain(step.kernel, step.arguments, memory, numbers)
             else:
                 run_special(step.kernel, step.arguments, memory, plan, numbers)
     finally:
@@ -152,6 +152,32 @@ class Body:
             elements = self.memory.elements(self.arguments[access.argument], access.dtype)
             assert values[number].dtype == numpy_dtype(access.dtype)
             elements[addresses(access, self.sizes)] = values[number]
+
+
+def run_plain(kernel: Loop | Gemm, arguments, memory: Memory, numbers) -> None:
+    """A kernel that chains are made of."""
+    run = run_loop if isinstance(kernel, Loop) else run_gemm
+    run(kernel, arguments, memory, numbers)  # type: ignore[arg-type]
+
+
+def run_chain(chain: Chain, arguments, memory: Memory, numbers) -> None:
+    """Block by block, with scratch memory that no block has from another."""
+    buffers = len(memory.bytes)
+    for block in range(chain.blocks):
+        memory.bytes[buffers:] = [np.full(size, 0xA5, np.uint8) for size in chain.scratch]
+        for times, parts in chain.groups:
+            for repetition in range(times):
+                for part in parts:
+                    point = (*np.unravel_index(block, part.sizes), repetition)
+                    found = []
+                    for argument, offset, strides in part.arguments:
+                        buffer, start = (
+                            (buffers - 1 - argument, 0) if argument < 0 else arguments[argument]
+                        )
+                        moved = sum(int(i) * s for i, s in zip(point, strides, strict=True))
+                        found.append((buffer, start + offset + moved))
+                    run_plain(part.kernel, found, memory, numbers)
+    del memory.bytes[buffers:]
 
 
 def run_loop(kernel: Loop, arguments, memory: Memory, numbers) -> None:

@@ -24,6 +24,21 @@ def _network() -> nn.Module:
     )  # fmt: skip
 
 
+class _Attention(nn.Module):
+    """Causal attention with two heads, and the mean of what it gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.inside, self.out = nn.Linear(16, 48), nn.Linear(16, 5)
+
+    def forward(self, x):
+        q, k, v = (
+            part.view(*x.shape[:2], 2, 8).transpose(1, 2) for part in self.inside(x).split(16, 2)
+        )
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.out(y.transpose(1, 2).reshape(x.shape).mean(1))
+
+
 def digest(model: nn.Module, shape: tuple[int, ...], classes: int, count: int = 12) -> str:
     """A hash of every loss, parameter and gradient of a training run."""
     optimizer = flambeau.optim.AdamW(model.parameters(), lr=1e-3)
@@ -67,7 +82,10 @@ def all_bits(jit: str, threads: int) -> list[str]:
                 nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(392, 5)
             )
             images = (16, 3, 16, 16)
-            return [digest(_network(), (ROWS, 300), 10), digest(convolutions, images, 5), sums()]
+            return [
+                digest(_network(), (ROWS, 300), 10), digest(convolutions, images, 5),
+                digest(_Attention(), (8, 96, 16), 5), sums(),
+            ]  # fmt: skip
         finally:
             flambeau.set_num_threads(before)
 
