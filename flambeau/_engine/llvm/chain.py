@@ -84,6 +84,8 @@ class _Emitter:
         most = 1 + max(len(part.arguments) for _, part in kernel.parts())
         self.list = builder.alloca(ir.ArrayType(POINTER, most))
         self.list.type = POINTER
+        self.fault = builder.alloca(I32)
+        builder.store(ir.Constant(I32, 0), self.fault)
 
     def _load(self, place: int) -> ir.Value:
         at = self.builder.gep(self.arguments, [number(place)], source_etype=POINTER)
@@ -97,7 +99,7 @@ class _Emitter:
                 with repeated(builder, times) as repetition:
                     for part in parts:
                         self._run(part, block, repetition)
-        builder.ret(ir.Constant(I32, 0))
+        builder.ret(builder.load(self.fault, typ=I32))
 
     def _run(self, part: Part, block: ir.Value, repetition: ir.Value) -> None:
         builder = self.builder
@@ -112,7 +114,9 @@ class _Emitter:
             at = builder.gep(self.list, [number(place)], source_etype=POINTER)
             builder.store(pointer, at)
         count = _emitter(part.kernel).tasks(part.kernel, self.host)
-        builder.call(self._code(part.kernel), [self.list, self.numbers, number(0), number(count)])
+        context = [self.list, self.numbers, number(0), number(count)]
+        code = builder.call(self._code(part.kernel), context)
+        builder.store(builder.or_(builder.load(self.fault, typ=I32), code), self.fault)
 
     def _sum(self, offset: int, strides: Sequence[int], point: Sequence[ir.Value]) -> ir.Value:
         found: ir.Value = number(offset)

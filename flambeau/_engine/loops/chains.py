@@ -19,6 +19,9 @@ from .masked import Hidden
 from .plan import ARENA, Buffer, Callback, Step
 from .slices import Block, Unfit, accesses_of, block_of, dimensions
 
+# Fewer matrices than so many are too few to divide work by: their rows are needed for that.
+FEW = 4
+
 Steps = list[tuple[Step | Callback, list[int]]]
 
 
@@ -150,7 +153,8 @@ class _Search:
         for run in self._runs():
             own = {m.step for m in run}
             inside = {b for b in self.scores if own.issuperset(self._users[b])}
-            if not inside and not causal:
+            few = self._family.count < FEW and any(m.sums_rows for m in run)
+            if few or (not inside and not causal):
                 continue
             taken.update(dict.fromkeys(own, None))
             taken[run[-1].step] = chain_of(self._family, run, inside, causal)
@@ -172,7 +176,8 @@ class _Search:
     def _hides(self) -> bool:
         """Whether a causal mask hides scores that nothing needs."""
         hidden = Hidden()
-        if not self.members or self._family.columns > self._family.rows:
+        family = self._family
+        if not self.members or family.columns > family.rows or family.count < FEW:
             return False
         for member in self.members:
 
