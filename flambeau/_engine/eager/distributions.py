@@ -194,14 +194,14 @@ def _swap_all(targets: np.ndarray, count: int) -> np.ndarray:
     found = places.copy()
     found[targets[away]] = places[away]  # of several swaps, the last one stays
     while True:
-        further = found[found]
+        further = found.take(found)
         if (further == found).all():
             break
         found = further
     place = _by_target(targets)
-    target = targets[place]
+    target = targets.take(place)
     earlier = np.empty_like(place)
-    earlier[1:] = np.where(target[1:] == target[:-1], found[place[:-1]], target[1:])
+    earlier[1:] = np.where(target[1:] == target[:-1], found.take(place[:-1]), target[1:])
     earlier[0] = target[0]
     order = np.empty(count, np.int64)
     order[place] = earlier
