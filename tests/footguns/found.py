@@ -47,6 +47,28 @@ def inference_between_forward_and_loss(torch: Any, read: Read) -> Any:
 
 
 @footgun(33)
+def labels_refused_mid_step(torch: Any, read: Read) -> Any:
+    """A step with a label that is no class leaves no gradients, not even promised ones."""
+    model = mlp(torch)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    results: list[Any] = []
+    wrong = torch.full((6,), 3)
+    for i, (x, y) in enumerate(list(batches(torch, 2 * STEPS))):
+        if i not in (10, 16):
+            optimizer.zero_grad()
+        try:
+            loss = torch.nn.functional.cross_entropy(model(x), wrong if i in (9, 15, 16) else y)
+            loss.backward()
+            optimizer.step()
+            results.append(read(loss))
+        except IndexError:
+            results.append([p.grad is None for p in model.parameters()])
+        if i % 4 == 1:
+            results.append([read(p.grad) for p in model.parameters() if p.grad is not None])
+    return [results, model[2].weight]
+
+
+@footgun(33)
 def parameters_read_before_the_step(torch: Any, read: Read) -> Any:
     """A look at a parameter, or its gradient, between backward and step."""
     model = mlp(torch)

@@ -55,6 +55,7 @@ class Run:
     settled: dict[int, list[Any]] = {}
     shared: set[int] = set()
     closed: Any = None  # the ending that keeps what is still pending, when it is over
+    lost = ""  # the error that kept what is still pending from ever being computed
 
     def __init__(self, tracer: Any, root: TraceNode):
         self.tracer = tracer
@@ -230,8 +231,22 @@ class Run:
         """Do everything eagerly that was promised, and turn pending tensors into its results."""
         self.unmask_settled()
         results: list[Any] = []
-        with past(self, results):
-            self._again(perform, results)
+        try:
+            with past(self, results):
+                self._again(perform, results)
+        except BaseException as error:
+            self._take_back(error)
+            raise
+
+    def _take_back(self, error: BaseException) -> None:
+        """An event has failed: those that were promised after it have never been."""
+        self.lost = f"{type(error).__name__}: {error}"
+        for node in self.cursor.path():
+            for change in node.gradients:
+                if change.slot is not None:
+                    frame, promised = self.resolve(change.leaf).__dict__, self.slots[change.slot]
+                    if frame.get("_grad") is promised and promised.__dict__.get("_run") is self:
+                        frame["_grad"] = None
 
     def _again(self, perform: Callable[[TraceNode, tuple, dict], Any], results: list[Any]) -> None:
         steps, modules = iter(self.steps), iter(self.modules)

@@ -399,7 +399,10 @@ class Tracer:
 
     def _touched_in_replay(self, run: Run, t: Tensor, name: str) -> bool:
         if self.run is not run:
-            raise RuntimeError("a pending tensor has outlived its segment")  # cannot happen
+            raise RuntimeError(
+                "this tensor was never computed, because an operation before it failed with "
+                f"{run.lost or 'an error of the compiler itself'}"
+            )
         read_already = run.is_there(t)
         if read_already and name == "_array":
             return True

@@ -342,11 +342,15 @@ def test_an_error_that_comes_late_names_the_call():
     with mode("auto"):
         for target in [y] * 8 + [y + 3]:
             optimizer.zero_grad()
-            F.cross_entropy(model(x), target).backward()  # the call
+            loss = F.cross_entropy(model(x), target)  # the call
+            loss.backward()
             if target is y:
                 optimizer.step()
         with pytest.raises(IndexError) as caught:
             optimizer.step()
+        with pytest.raises(RuntimeError, match="never computed.* Target . is out of bounds"):
+            print(loss)
+    assert model.weight.grad is None and model.bias.grad is None
     (note,) = caught.value.__notes__
     assert "nn.functional.cross_entropy" in note and "FLAMBEAU_JIT=off" in note
     with open(__file__) as file:
