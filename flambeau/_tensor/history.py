@@ -8,10 +8,11 @@ from typing import Any
 
 from .. import autograd as _autograd
 from .._engine.autograd.callbacks import AccumulationHooks, GradientHooks, RetainedGradient
+from .._engine.autograd.data import data_of, replace_data
 from .._engine.autograd.events import Event, happen
 from .._engine.autograd.hooks import RemovableHandle
 from .._engine.autograd.node import Node
-from .._engine.autograd.tensor import Tensor, mark_requires_grad, share, share_uncounted, version_of
+from .._engine.autograd.tensor import Tensor, mark_requires_grad, share
 from .._engine.base import dtypes, state
 from .._ops.declare import event, method
 
@@ -95,24 +96,14 @@ def _del_grad(self: Tensor) -> None:
     _set_grad(self, None)
 
 
-def _get_data(self: Tensor) -> Tensor:
-    return share_uncounted(self)
-
-
 def _set_data(self: Tensor, new: Tensor) -> None:
     if not isinstance(new, Tensor):
         raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
-    if self._requires_grad and new._array.dtype.kind not in "fcV":
+    if self.requires_grad and new.dtype.category < dtypes.FLOATING:  # type: ignore[attr-defined]
         raise RuntimeError(
             "data set to a tensor that requires gradients must be floating point or complex dtype"
         )
-    state.settle()
-    state.changed()
-    version = version_of(self)
-    source = share_uncounted(new)
-    self._array, self._storage, self._device = source._array, source._storage, new._device
-    self._storage.version = version  # type: ignore[union-attr]
-    mark_requires_grad(self, self._requires_grad)
+    replace_data(self, new)
 
 
 def _is_leaf(self: Tensor) -> bool:
@@ -132,7 +123,7 @@ def _base(self: Tensor) -> Tensor | None:
 Tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)  # type: ignore
 Tensor.grad = property(_get_grad, _set_grad, _del_grad)  # type: ignore
 Tensor.grad_fn = property(_get_grad_fn)  # type: ignore
-Tensor.data = property(_get_data, _set_data)  # type: ignore
+Tensor.data = property(data_of, _set_data)  # type: ignore
 Tensor.is_leaf = property(_is_leaf)  # type: ignore
 Tensor.output_nr = property(lambda self: self._output_index)  # type: ignore
 Tensor.retains_grad = property(lambda self: self._retains_grad)  # type: ignore
@@ -157,17 +148,31 @@ def detach(self: Tensor) -> Tensor:
 @method()
 def detach_(self: Tensor) -> Tensor:
     """Leave the graph, in place. Raises RuntimeError for a view."""
-    if self._view is not None:
+    _refuse_view(self.__dict__)
+    return happen(DETACH, self)
+
+
+def _refuse_view(frame: dict[str, Any]) -> None:
+    if frame.get("_view") is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using "
             "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
             "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
             "these gradients."
         )
-    state.settle()
-    self._grad_fn, self._output_index = None, 0
-    mark_requires_grad(self, False)
+
+
+def _detach_in_place(self: Tensor) -> Tensor:
+    _refuse_view(self.__dict__)  # it was pending, perhaps
+    if self._requires_grad:
+        if state.tracer is not None:
+            state.tracer.failed("a tensor leaves its graph in place")
+        self._grad_fn, self._output_index = None, 0
+        mark_requires_grad(self, False)
     return self
+
+
+DETACH = Event("detach_", _detach_in_place)
 
 
 @method()

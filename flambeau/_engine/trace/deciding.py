@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..autograd.data import GET_DATA
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from .floats import supersede
 from .histories import FreedNode
-from .memory import Unrecordable
+from .memory import Unrecordable, aliased
 from .modules import ModuleCall
 from .pending import is_masked, settled
 from .recording import Recording
@@ -32,14 +33,25 @@ def beginning(descriptor: Any, args: tuple) -> tuple:
 
 
 def goes_on(args: tuple) -> bool:
-    """Whether an event goes on with a history that is open: no segment begins in its middle."""
+    """Whether an event goes on with what is before it: no segment begins in its middle.
+
+    With a history that is open, or with what `.data` has just given: memory that a segment should
+    know through the tensor itself.
+    """
     for x in args:
         for t in x if type(x) in (list, tuple) else (x,):
             if isinstance(t, Tensor):
                 node = t.__dict__.get("_grad_fn")
                 if node is not None and not isinstance(node, FreedNode):
                     return True
+                if _has_own_counter(t) and aliased(t):
+                    return True
     return False
+
+
+def _has_own_counter(t: Tensor) -> bool:
+    storage = t.__dict__.get("_storage")
+    return storage is not None and storage.of is not None
 
 
 def owned(descriptor: Any, args: tuple) -> list[int]:
@@ -82,10 +94,12 @@ def read_all(values: Any) -> None:
             read_all(x)
 
 
-def ready(descriptor: Any, args: tuple) -> bool:
+def ready(descriptor: Any, args: tuple, recording: bool) -> bool:
     """Whether the tensors of a view are there, and nobody differentiates through it."""
     if descriptor.name == "detach":
         return not is_masked(args[0])
+    if descriptor is GET_DATA:  # it may be written: a segment should know whose memory it is
+        return not is_masked(args[0]) and not recording
     return _ready(args)
 
 

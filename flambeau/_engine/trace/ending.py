@@ -74,6 +74,9 @@ class Ending:
         self.tapes: dict[int, Tape] = {}
         self.memory_values: dict[int, Value] = {}
         self.generations: dict[int, int] = {}
+        self.versions: dict[int, int] = {}  # writes that the memories' counters have seen
+        # slots with a counter of their own, and the writes that it has seen (see `data`)
+        self.apart: dict[int, int] = {}
         self.updates: list[tuple[int, Value, int]] = []
         self.changed: set[int] = set()  # memories written since the part before
         self.inputs: list[tuple[int, Value]] = []
@@ -249,6 +252,13 @@ class Ending:
 
     def array_for(self, run: Any, slot: int) -> tuple[np.ndarray, Storage | None]:
         """A result's array, and the storage it shares with others (None: it has its own)."""
+        array, storage = self._shared(run, slot)
+        if storage is not None and slot in self.apart:
+            storage = Storage(storage.array, storage.core)
+            storage.version = self.apart[slot]
+        return array, storage
+
+    def _shared(self, run: Any, slot: int) -> tuple[np.ndarray, Storage | None]:
         place = self.places[slot]
         if place.source is not None:
             source = run.inputs[place.source]
@@ -262,8 +272,9 @@ class Ending:
             laid_out = _laid_out(base, place.strides)
             base = entry[0] = laid_out
         array = base if place.view is None else _view(base, place.view)
-        writes = self.generations.get(place.memory, 0)
-        if storage is None and (place.view is not None or writes or place.memory in run.shared):
+        writes = self.versions.get(place.memory, 0)
+        seen = place.memory in run.shared or slot in self.apart
+        if storage is None and (place.view is not None or writes or seen):
             storage = entry[1] = new(Storage)
             storage.array = base
             if writes:

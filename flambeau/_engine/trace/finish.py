@@ -148,7 +148,8 @@ class _Writer:
         return (
             place.source is None and place.view is None and place.strides is None
             and seen[place.memory] == 1 and not self.ending.generations.get(place.memory)
-            and slot not in self.ending.views and "_meta" in self.run.slots[slot].__dict__
+            and slot not in self.ending.views and slot not in self.ending.apart
+            and "_meta" in self.run.slots[slot].__dict__
         )  # fmt: skip
 
     def _hand_out(self, slot: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.data import GET_DATA, SET_DATA
 from ..autograd.events import Event
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor, mark_requires_grad, new
@@ -213,6 +214,25 @@ class Hub:
         self.on_op(SET_GRAD, (leaf,), {})
         return True
 
+    def get_data(self, t: Tensor) -> Tensor:
+        """A tensor's `.data`."""
+        if self.watching():
+            return self.on_op(GET_DATA, (t,), {})
+        tracer = self.local.tracer
+        if tracer is not None:
+            tracer.taken = True
+        return GET_DATA.execute((t,), {})
+
+    def set_data(self, t: Tensor, source: Tensor) -> bool:
+        """A tensor's `.data` is assigned; False where it is to be done in the usual way."""
+        if not self.watching():
+            return False
+        tracer = self.tracer()
+        if tracer.busy or tracer.off:
+            return False
+        self.on_op(SET_DATA, (t, source), {})
+        return True
+
     def set_flag(self, t: Tensor, wanted: bool) -> bool:
         """A tensor's `requires_grad` is set; False where it is to be done in the usual way."""
         if not self.watching() or not is_masked(t):
@@ -248,7 +268,7 @@ class Hub:
         """`source` is about to be copied into a tensor's memory."""
         recorder = recorders.current()
         if recorder is not None:
-            recorder.write(target._array, source)
+            recorder.write(target, source)
         else:
             tracer = self.local.tracer
             if tracer is not None and not tracer.busy:

@@ -44,7 +44,8 @@ class Memory:
     Attributes:
         layout: of the array that `value` describes.
         value: what it holds now.
-        generation: how many writes it has seen in this recording.
+        generation: how many writes it has seen in this recording; `uncounted`, those through
+            tensors with a counter of their own, as `.data` gives them.
         source: which input it is, or None for memory that the segment made.
         split: several inputs are views of it: it may be read but not written.
     """
@@ -54,6 +55,7 @@ class Memory:
     generation: int = 0
     source: int | None = None
     split: bool = False
+    uncounted: int = 0
 
 
 class Spot(NamedTuple):
@@ -121,19 +123,20 @@ def aliased(t: Tensor) -> bool:
     if storage is None:
         return False
     core = storage.core
-    # those who know it: the tensor, `storage` and `core` here, and getrefcount's argument
-    return core is not storage or sys.getrefcount(core) > _KNOWN
+    known, known_core = _KNOWN if core is storage else _KNOWN_APART
+    return sys.getrefcount(storage) > known or sys.getrefcount(core) > known_core
 
 
-def _references() -> int:
+def _references(apart: bool) -> tuple[int, int]:
+    """How often the storage of a tensor that nobody shares memory with is known, and its core."""
     t = new(Tensor)
-    t.__dict__["_storage"] = new(Storage)
+    t.__dict__["_storage"] = Storage(np.empty(0), Storage(np.empty(0)) if apart else None)
     storage = t.__dict__["_storage"]
     core = storage.core
-    return sys.getrefcount(core)
+    return sys.getrefcount(storage), sys.getrefcount(core)
 
 
-_KNOWN = _references()
+_KNOWN, _KNOWN_APART = _references(False), _references(True)
 
 
 def _references_in_a_list() -> tuple[int, int]:

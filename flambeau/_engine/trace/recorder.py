@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..autograd import mode as modes
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Storage, Tensor
 from ..base import state
 from ..graph.ir import Node, Number, Value
 from ..prims import PRIMITIVES
@@ -32,6 +33,7 @@ class Recorder:
         event: the number of the event that is running.
         written: memory that the present event has written to.
         meet: called with a gradient that grows, and that the segment has not seen so far.
+        counters: of storages that `.data` has made: how many writes each has seen.
     """
 
     def __init__(self) -> None:
@@ -44,6 +46,7 @@ class Recorder:
         self.active = False
         self.thread = threading.get_ident()
         self.written: list[Memory] = []
+        self.counters: WeakKeyDictionary[Storage, list[int]] = WeakKeyDictionary()
         self.failure: str | None = None
         self.accumulated: list[tuple[Tensor, Tensor, bool]] = []
         self.meet: Callable[[Tensor], None] = _nothing
@@ -132,8 +135,9 @@ class Recorder:
         for out, value in zip(results, values, strict=True):
             self.memories.add_result(out._array, value)
 
-    def write(self, target: np.ndarray, source: np.ndarray) -> None:
-        """`source` is about to be copied into `target`: broadcast and converted."""
+    def write(self, t: Tensor, source: np.ndarray) -> None:
+        """`source` is about to be copied into a tensor's memory: broadcast and converted."""
+        target = t._array
         try:
             value = self.memories.value(source)
             if value.dtype != target.dtype:

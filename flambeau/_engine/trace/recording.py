@@ -15,6 +15,7 @@ from ..autograd.tensor import Tensor
 from ..base.callers import user_line
 from . import recorder as recorders
 from .companions import KINDS, Companions
+from .data import Moves
 from .ending import Ending, Tape, place_of, renumbered
 from .floats import Floats
 from .histories import FreedNode, differentiable, used_up
@@ -40,15 +41,15 @@ class Recording:
         endings: the parts so far, each with the event that it ends at.
         companions: what has gone along with events and is no tensor.
         stepped: whether an optimizer has stepped in the middle of a backward.
-        reads: after how many reads another segment could have begun; `rounds`, how often in
-            which way.
+        reads: after how many reads another segment could have begun, `reads_before`, one like
+            this; `rounds`, how often in which way.
     """
 
     __slots__ = (
         "began", "companions", "endings", "events", "floats", "grown", "histories", "inputs",
-        "key", "masked", "metas", "number_of", "numbers", "reads", "recorder", "root", "rounds",
-        "slot_of", "slots", "specs", "spots", "start", "start_slot", "stepped", "tracer", "used",
-        "used_before", "views",
+        "key", "masked", "metas", "moves", "number_of", "numbers", "reads", "reads_before",
+        "recorder", "root", "rounds", "slot_of", "slots", "specs", "spots", "start", "start_slot",
+        "stepped", "tracer", "used", "used_before", "views",
     )  # fmt: skip
 
     closed = None  # as a Run's that is not over
@@ -76,7 +77,8 @@ class Recording:
         self.specs: dict[int, InputSpec] = {}  # of the present event
         self.grown: dict[int, Any] = {}  # patterns of gradients that it has been the first to meet
         self.companions = Companions()
-        self.start = self.start_slot = self.reads = 0
+        self.moves = Moves()
+        self.start = self.start_slot = self.reads = self.reads_before = 0
         self.stepped = False
         self.rounds: dict[tuple, int] = {}
         self.began = perf_counter()
@@ -214,6 +216,7 @@ class Recording:
         number = self.recorder.add_input(t)
         assert number == len(self.inputs)
         self.inputs.append(t)
+        self.moves.admit(self, t)
         specs[number] = InputSpec(t, number)
         if not specs[number].leaf:
             self.used_before[number] = t.__dict__["_grad_fn"]
@@ -240,6 +243,7 @@ class Recording:
     def _conclude(self, node: TraceNode, result: Any) -> None:
         node.result = self._result(node, result)
         self._note_changes(node)
+        self.moves.note(self, node)
         node.gradients = self._gradients(node)
         node.dirty = self._dirty()
         self._append(node)
@@ -418,8 +422,9 @@ class Recording:
         for slot, spot in enumerate(self.spots):
             ending.tapes[slot] = self._tape(slot)
             place, memory = place_of(spot, self.number_of), spot.memory
-            if place is None:
-                if slot >= self.start_slot:
+            new = slot >= self.start_slot or slot in self.moves.postponed
+            if place is None or slot in self.moves.lost:
+                if new:
                     ending.unplaced.append(slot)
                 continue
             if not placed(self, slot, ending):
@@ -427,32 +432,28 @@ class Recording:
                 continue
             number, generation = place.memory, memory.generation
             ending.generations[number] = generation
+            ending.versions[number] = generation - memory.uncounted
             changed = before.get(number, generation) != generation
             if changed and seen_by[number] > 1 and memory.source is None:
                 raise Unrecordable("memory that several results see is written after a read")
-            if not final and memory.source is not None and memory.generation:
-                raise Unrecordable("an input that is written is read through a view before the end")
+            if not final and self.moves.waits(slot, memory):
+                if not new:
+                    raise Unrecordable("an input is written that was read through a view")
+                continue
             if changed:
                 ending.changed.add(number)
-            if changed or slot >= self.start_slot:
+            if changed or new:
                 ending.places[slot] = place
                 if slot in self.views:
                     ending.views[slot] = self.views[slot]
                 ending.memory_values[number] = memory.value
         self.start_slot = len(self.spots)
         if final:
-            self._add_updates(ending)
+            ending.updates += self.moves.updates(self)
+            ending.apart = {slot: writes[0] for slot, writes in self.moves.apart.items()}
             self._add_late(ending)
         ending.candidates = tuple(slot for slot in ending.places if slot not in ending.late)
         self.endings.append((self.events[-1], ending))
-
-    def _add_updates(self, ending: Ending) -> None:
-        for number, t in enumerate(self.inputs):
-            memory = self.recorder.memories.find(t.__dict__["_array"])
-            if memory is not None and memory.generation and memory.source == number:
-                if not memory.layout.contiguous:
-                    raise Unrecordable("a write to an input in another order in memory")
-                ending.updates.append((number, memory.value, memory.generation))
 
     def _add_late(self, ending: Ending) -> None:
         """Gradients are seldom looked at after a step: they stay in the program until they are."""

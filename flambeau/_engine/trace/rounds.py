@@ -7,13 +7,14 @@ from typing import Any
 from ..autograd.callbacks import PROCEED
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
-from .deciding import beginning, owned
+from .deciding import beginning, goes_on, owned
 
 HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
 LOOP = 64  # events after which a segment ends where it repeats itself
 ROUNDS = {"auto": 8, "force": 2}  # with a read in each, and no step: then one of them is enough
 BACKWARDS = frozenset({"backward", "autograd.grad"})
-UNSEEN = frozenset({"grad=", "step", PROCEED.name})  # not events everywhere: no part of a period
+# not events everywhere: no part of a period
+UNSEEN = frozenset({"grad=", "data", "data=", "detach_", "step", PROCEED.name})
 
 
 def note(tracer: Any, descriptor: Any, args: tuple) -> tuple | None:
@@ -58,20 +59,28 @@ def repeats(tracer: Any, descriptor: Any, args: tuple) -> bool:
     """
     recording = tracer.recording
     key = beginning(descriptor, args)
-    read = len(recording.endings) > recording.reads  # and no other segment could begin since then
+    sign = key[:3]  # a gradient that was there in the first round is pending in the next
+    own, reads = sign == recording.key[:3], len(recording.endings)
     again = key == recording.key and (len(recording.events) > LOOP or recording.stepped)
+    read = reads > (recording.reads_before if own else recording.reads)
     if not (read or again) or not recording.may_end():
         return False
-    recording.reads = len(recording.endings)
-    sign = key[:3]  # a gradient that was there in the first round is pending in the next
-    if again or sign in tracer.stepless and sign == recording.key[:3]:
+    recording.reads = reads
+    if own:
+        recording.reads_before = reads
+    rounds = recording.rounds[sign] = recording.rounds.get(sign, 0) + 1
+    if own and (not reads or rounds == 1 and (sign in tracer.stepless or recording.stepped)):
         tracer.conclude()
-    else:
-        rounds = recording.rounds[sign] = recording.rounds.get(sign, 0) + 1
-        if rounds < ROUNDS[tracer.hub.mode]:
-            return False
+    elif again or rounds >= ROUNDS[tracer.hub.mode] and _begins(recording, own, args):
         tracer.stop(recording)
         tracer.stepless.add(sign)
         tracer.heat[(*sign, False)] = HOT[tracer.hub.mode]
+    else:
+        return False
     tracer.boundary()
     return True
+
+
+def _begins(recording: Any, own: bool, args: tuple) -> bool:
+    """Whether the next segment should begin here: where this one does, if that comes again."""
+    return own or recording.key[:3] not in recording.rounds and not goes_on(args)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.callbacks import Asked
+from ..autograd.data import SET_DATA
 from ..autograd.exposure import visible
 from ..autograd.tensor import Tensor, storage_of
 from ..autograd.views import ViewInfo
@@ -112,7 +113,7 @@ class Run:
     def may_write(self, node: TraceNode) -> bool:
         """Whether nobody else sees the memory that an event will write late."""
         written = map(self.resolve, node.dirty)
-        if node.final:  # at once, for every alias to see
+        if node.final and node.descriptor is not SET_DATA:  # at once, for every alias to see
             return not self.snapshots or all(t.__dict__["_array"].flags.writeable for t in written)
         return all(is_masked(t) or not (aliased(t) or visible(t)) for t in written)
 
@@ -206,7 +207,7 @@ class Run:
                 meta = t.__dict__["_meta"]
                 t.__dict__["_array"] = self.outputs[-1][place].copy()
                 _free(t, meta, None)
-                writes = ending.generations.get(ending.places[slot].memory)
+                writes = ending.versions.get(ending.places[slot].memory)
                 if writes:
                     storage_of(t).version = writes
                 return

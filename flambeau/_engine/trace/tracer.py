@@ -39,7 +39,7 @@ FREE_RECORDINGS = 8  # then one more for so many events:
 EVENTS_PER_RECORDING = 60
 MISSES = {"auto": 1, "force": 0}  # side exits at a place before the new way is recorded
 # What prepares a batch is done at once where it can be: positions vary from step to step.
-IMMEDIATE = frozenset({"getitem", "detach", "to", "view", "reshape", "clone", "contiguous"})
+IMMEDIATE = frozenset({"getitem", "detach", "data", "to", "view", "reshape", "clone", "contiguous"})
 
 
 class Tracer:
@@ -52,13 +52,14 @@ class Tracer:
         recording: the recording that is going on.
         fresh_start: whether the next event may begin a new segment.
         resting: a segment has been left in its middle: none begins before the next boundary.
+        taken: since the last event `.data` has been asked for, outside of segments.
         stepless: beginnings of loops that read, but in which no optimizer steps.
     """
 
     __slots__ = (
         "__weakref__", "admissions", "busy", "eager_events", "failures", "fresh_start", "heat",
         "hub", "last", "lock", "off", "recording", "recordings", "resting", "roots", "run",
-        "since_start", "start_key", "stepless", "stream", "thread", "visitors",
+        "since_start", "start_key", "stepless", "stream", "taken", "thread", "visitors",
     )  # fmt: skip
 
     def __init__(self, hub: Any):
@@ -70,6 +71,7 @@ class Tracer:
         self.run: Run | None = None
         self.recording: Recording | None = None
         self.fresh_start, self.resting = True, False
+        self.taken = False
         self.roots: dict[tuple, TraceNode] = {}
         self.eager_events = self.recordings = 0
         self.admissions = 0  # times that a remembered input was another tensor than before
@@ -109,7 +111,7 @@ class Tracer:
                 return result
         if run is None:
             follow(self, descriptor, args)
-        if descriptor.name in IMMEDIATE and ready(descriptor, args):
+        if descriptor.name in IMMEDIATE and ready(descriptor, args, self.recording is not None):
             return self.eager(descriptor, args, kwargs)
         if reads(descriptor, args):
             read_all((*args, *kwargs.values()))
@@ -143,7 +145,8 @@ class Tracer:
                 if result is not MISS:
                     return result
         self.since_start += 1
-        if self.fresh_start and not goes_on(args):
+        taken, self.taken = self.taken, False
+        if self.fresh_start and not taken and not goes_on(args):
             heat = self.heat[key] = self.heat.get(key, 0) + 1
             if heat < 0:  # nothing good has begun here: perhaps with the next event
                 return self.eager(descriptor, args, kwargs)
