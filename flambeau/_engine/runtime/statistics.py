@@ -154,7 +154,21 @@ def _chain_facts(kernel: Chain) -> tuple[str, str, int, int]:
 def _special_facts(kernel: Special) -> tuple[str, str, int, int]:
     moved = sum(prod(shape) * np.dtype(dtype).itemsize for dtype, shape, _ in kernel.arguments)
     shapes = ", ".join(f"{dtype}{list(shape)}" for dtype, shape, _ in kernel.arguments)
-    return kernel.name, shapes, moved, 0
+    return kernel.name, shapes, moved, _convolution_flops(kernel)
+
+
+# which arguments are the result of the convolution, or its gradient, and the weight
+_CONVOLUTIONS = {
+    "convolution": (2, 1), "convolution_input_grad": (0, 1), "convolution_weight_grad": (1, 2),
+}  # fmt: skip
+
+
+def _convolution_flops(kernel: Special) -> int:
+    """A multiplication and an addition for each result and each tap of its filter; else 0."""
+    if kernel.name not in _CONVOLUTIONS:
+        return 0
+    result, weight = (kernel.arguments[place][1] for place in _CONVOLUTIONS[kernel.name])
+    return 2 * prod(result) * prod(weight[1:])
 
 
 def _after(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flambeau._engine.loops import plan as plans
-from flambeau._engine.loops.kernel import Access, Gemm, Instruction, Loop, Reduction, Stage
+from flambeau._engine.loops.kernel import Access, Gemm, Instruction, Loop, Reduction, Special, Stage
 from flambeau._engine.loops.plan import Buffer, Plan
 from flambeau._engine.runtime.program import Program
 from flambeau._engine.runtime.statistics import kernel_facts
@@ -70,3 +70,18 @@ def test_steps_are_timed_without_a_trace(work):
     program.times[:] = 0
     program.run([np.ones(SHAPE, np.float32), np.ones(SHAPE, np.float32)])
     assert not program.times.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [
+        ("convolution", ("given", "weight", "result")),
+        ("convolution_input_grad", ("result", "weight", "given")),
+        ("convolution_weight_grad", ("given", "result", "weight")),
+    ],
+)
+def test_a_convolution(name, order):
+    shapes = {"given": (2, 3, 8, 8), "weight": (5, 3, 2, 2), "result": (2, 5, 7, 7)}
+    arguments = tuple(("float32", shapes[each], ()) for each in order)
+    kind, _, _, flops = kernel_facts(Special(name, arguments, ()))
+    assert kind == name and flops == 2 * (2 * 5 * 7 * 7) * (3 * 2 * 2)
