@@ -24,11 +24,6 @@ def _no_grad_view():
         return base[:2]
 
 
-def _saved():
-    x = flambeau.ones(3)
-    return x, x.clone(), x._version
-
-
 FAILING = {
     "shape": (flambeau.ones(3), lambda t: t.add_(flambeau.ones(4))),
     "grows": (flambeau.ones(3), lambda t: t.add_(flambeau.ones(2, 3))),

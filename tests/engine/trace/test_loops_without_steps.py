@@ -27,12 +27,13 @@ def _model() -> tuple[nn.Module, Any, Any]:
     return model, flambeau.rand(64, 20), flambeau.randint(0, 3, (64,))
 
 
-def descent() -> Loop:
+def descent(read: bool = False) -> Loop:
     """Gradient descent by hand; gradients are dropped."""
     model, x, y = _model()
 
     def step(i: int) -> Any:
         loss = F.cross_entropy(model(x), y)
+        assert not read or loss.item() > 0
         loss.backward()
         with flambeau.no_grad():
             for p in model.parameters():
@@ -45,19 +46,7 @@ def descent() -> Loop:
 
 def descent_read() -> Loop:
     """Likewise, and the loss is read before the backward of each round."""
-    model, x, y = _model()
-
-    def step(i: int) -> Any:
-        loss = F.cross_entropy(model(x), y)
-        assert loss.item() > 0
-        loss.backward()
-        with flambeau.no_grad():
-            for p in model.parameters():
-                p -= 0.1 * p.grad
-                p.grad = None
-        return loss.detach()
-
-    return step
+    return descent(read=True)
 
 
 def momentum() -> Loop:
