@@ -2,7 +2,15 @@
 
 python -m tests.fuzz.jit_against_eager --count 3000 --seed 0 [--torch]
 
-A program that differs is made shorter and printed as a script that can be run.
+A program that differs is made shorter and printed as a script that can be run. One that differs
+by rounding only, which the program makes large (see `conditioning.py`), is counted apart.
+
+What --torch still finds: hooks that raise in backward show the order in which leaves get their
+gradients. It is PyTorch's for linear layers and convolutions (its accumulating nodes come before
+all others as soon as they are complete, those of one step in the order of its operands). For
+normalisation flambeau comes to the bias before the weight, for attention to the values first, for
+LSTMs to the biases first; and of four or more leaves of one step (cat, stack) PyTorch's heap calls
+the third before the second.
 """
 
 from __future__ import annotations
@@ -18,6 +26,7 @@ import flambeau
 from flambeau._engine.trace.hub import HUB
 from tests.modes import MODES, mode
 
+from .conditioning import rounding_only
 from .loops import BOOKKEEPING, KNOWN, LOOSE, Loop, difference, run, shorter, varied
 from .tensors import tensors
 from .training import training
@@ -48,6 +57,7 @@ def disagreement(
     alone: bool = False,
     ignore: frozenset[str] = BOOKKEEPING,
     turns: int = 2,
+    excused: list[str] | None = None,
 ) -> str:
     """The first mode that does not give what eager gives, and how; or ''.
 
@@ -56,22 +66,41 @@ def disagreement(
         alone: forget what has been compiled before.
         ignore: fields that may differ.
         turns: runs in each mode; the second one is replayed from its first step on.
+        excused: gets the differences that are rounding only, which do not count.
     """
-    with mode("off"):
-        eager = run(loop, flambeau)
+
+    def eagerly(loop: Loop) -> list[Any]:
+        with mode("off"):
+            return run(loop, flambeau)
+
+    def counts(found: str, loop: Loop, theirs: Any, again: Callable[[Loop], Any]) -> bool:
+        if not rounding_only(loop, eager, theirs, eagerly, again):
+            return True
+        if excused is not None:
+            excused.append(found)
+        return False
+
+    eager = eagerly(loop)
     for name in MODES[1:]:
+
+        def compiled(loop: Loop, name: str = name) -> list[Any]:
+            with mode(name):
+                return run(loop, flambeau)
+
         if alone:
             HUB.clear()
         for turn in range(1, turns + 1):
-            with mode(name):
-                found = difference(eager, run(loop, flambeau), loop.tolerance, ignore)
-            if found:
+            other = compiled(loop)
+            found = difference(eager, other, loop.tolerance, ignore)
+            if found and counts(found, loop, other, compiled):
                 return f"off and {name} (run {turn}) differ at {found}"
     if torch is not None and loop.torch:
         theirs = run(loop, torch)
         told = repr(eager) + repr(theirs)
         found = difference(theirs, eager, loop.tolerance, LOOSE)
-        if found and not any(text in told for text in KNOWN):
+        if any(text in told for text in KNOWN):
+            found = ""
+        if found and counts(found, loop, theirs, lambda loop: run(loop, torch)):
             return f"torch and off differ at {found}"
     return ""
 
@@ -106,17 +135,23 @@ def main() -> int:
         import torch
     ignore = frozenset() if arguments.strict else BOOKKEEPING
 
+    excused: list[str] = []
+
     def check(loop: Loop, alone: bool = True) -> str:
-        return disagreement(loop, torch, alone, ignore)
+        return disagreement(loop, torch, alone, ignore, excused=excused)
 
     HUB.strict = True
-    failures = 0
+    failures, ill = 0, []
     for seed in range(arguments.seed, arguments.seed + arguments.count):
         loop = program(seed)
         if arguments.print:
             print(loop.script())
             continue
+        excused.clear()
         found = check(loop, not arguments.together)
+        if excused:
+            ill.append(seed)
+            print(f"--- seed {seed}, rounding only: {excused[0][:200]}", flush=True)
         if found:
             failures += 1
             print(f"--- seed {seed}: {found}", flush=True)
@@ -124,6 +159,7 @@ def main() -> int:
                 loop, found = shrink(loop, found, check)
                 print(f"# shortened: {found}")
             print(loop.script(), flush=True)
+    print(f"ill-conditioned: {len(ill)} {ill or ''}")
     print(f"{arguments.count} programs in {', '.join(MODES)}: {failures} differ")
     return 1 if failures else 0
 

@@ -124,6 +124,8 @@ def run(loop: Loop, torch: Any) -> list[Any]:
             exec(compile(loop.source(), "<loop>", "exec"), names)
         except Exception as error:  # the setup's, which a shrunk program may have
             seen.append(observe(error))
+        finally:
+            torch.set_default_dtype(torch.float32)
         ends = {n: v for n, v in names.items() if n not in given and n not in ("F", "error")}
         seen.append({n: observe(v) for n, v in ends.items() if not n.startswith("__")})
         seen.append(observe(kept))
@@ -171,10 +173,19 @@ BOOKKEEPING = frozenset({"version", "is_view"})
 LOOSE = BOOKKEEPING | {"stride", "offset", "message"}
 
 
-def difference(a: Any, b: Any, tolerance: float, ignore: frozenset[str] = frozenset()) -> str:
-    """Where two observations first differ, or ''."""
+def difference(
+    a: Any, b: Any, tolerance: float, ignore: frozenset[str] = frozenset(), floor: float = 1e-7
+) -> str:
+    """Where two observations first differ, or ''; `floor`: a part of the largest number."""
     largest = max(1.0, *_magnitudes(a), *_magnitudes(b))
-    return _difference(a, b, tolerance, 1e-7 * largest, ignore, "")
+    return _difference(a, b, tolerance, floor * largest, ignore, "")
+
+
+def near(a: Any, b: Any, tolerance: float, floor: float) -> bool:
+    """Whether two numbers count as the same."""
+    if a == b or (a != a and b != b):
+        return True
+    return abs(a - b) <= tolerance * max(abs(a), abs(b)) + floor + 0.1 * tolerance
 
 
 def _magnitudes(value: Any) -> list[float]:
@@ -209,10 +220,7 @@ def _difference(
             return told
         pairs = [(f"{where}[{n}]", x, y) for n, (x, y) in enumerate(zip(a, b))]
     elif isinstance(a, (float, complex)) and isinstance(b, (float, complex)):
-        near = tolerance * max(abs(a), abs(b)) + floor + 0.1 * tolerance
-        if a == b or (a != a and b != b) or abs(a - b) <= near:
-            return ""
-        return f"{where}: {a} and {b}"
+        return "" if near(a, b, tolerance, floor) else f"{where}: {a} and {b}"
     else:
         return "" if type(a) is type(b) and a == b else f"{where}: {a!r} and {b!r}"[:600]
     for place, x, y in pairs:

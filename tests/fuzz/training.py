@@ -208,7 +208,8 @@ def steps(p):
     inner.zero_grad()"""
 OPAQUE = [
     "out = Straight.apply(out)", "out = Straight.apply(out, 2.0) + Straight.apply(0.5 * out)",
-    "out, _ = Pair.apply(out, params[-1])", "out = out + 0.1 * Pair.apply(out, params[0])[0]",
+    "out, same = Pair.apply(out, params[-1])\nlog(same)\ndel same",
+    "out = out + 0.1 * Pair.apply(out, params[0])[0]",
     "out.retain_grad()", "out.register_hook(looks)", "out.register_hook(lambda g: g * 0.9)",
     "out.register_hook(lambda g: log(g.shape, g.requires_grad))", "out = Straight.apply(out.exp())",
     "more = Straight.apply(params[-1]).sum()\nout = out + more", "hidden = out\nout = out.tanh()",

@@ -311,6 +311,8 @@ class Recording:
         if spot is None:
             raise Unrecordable("a result that no primitive has computed")
         slot = len(self.slots)
+        if t._view is not None:  # made under no_grad of a leaf: whoever asks finds a leaf
+            t._view.refresh(t, strict=False)
         meta = node.metas[slot] = meta_of(t)
         self.metas.append(meta)
         self.slots.append(weakref.ref(t))

@@ -13,6 +13,7 @@ import flambeau
 from flambeau import jit
 from flambeau._engine.trace.hub import HUB
 from flambeau._engine.trace.pending import is_masked
+from tests.modes import MODES, mode
 
 pytest.importorskip("llvmlite")
 
@@ -110,3 +111,17 @@ def test_attributes_of_the_users_own_survive(pending):
     t.add_(1)
     assert t.note == "mine"
     assert t[0, 0].item() == pytest.approx(1.7615942)
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_view_made_without_history_of_a_leaf_is_a_leaf(name):
+    with mode(name):
+        w = flambeau.ones(3, requires_grad=True)
+        opt = flambeau.optim.SGD([w], lr=0.1)
+        for _ in range(12):
+            with flambeau.no_grad():
+                view, copy = w.view(3), (w * 2).view(3)
+            assert view.requires_grad and view.is_leaf and not copy.requires_grad
+            opt.zero_grad()
+            (w * 2 + view).sum().backward()
+            opt.step()
