@@ -311,8 +311,8 @@ class Recording:
         if spot is None:
             raise Unrecordable("a result that no primitive has computed")
         slot = len(self.slots)
-        if t._view is not None:  # made under no_grad of a leaf: whoever asks finds a leaf
-            t._view.refresh(t, strict=False)
+        if t._view is not None and t._view.creation in ("no_grad", "inference"):
+            t._view.refresh(t)  # a view of a leaf is one too, for whoever asks
         meta = node.metas[slot] = meta_of(t)
         self.metas.append(meta)
         self.slots.append(weakref.ref(t))
