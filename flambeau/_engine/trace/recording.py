@@ -28,7 +28,7 @@ from .recorder import Recorder
 from .segment import READ, STEP, LeafGradient, TraceNode
 from .snapshots import looked_at
 from .step import record_step
-from .views import described, placed
+from .views import described, follow_base, placed
 
 RECORDABLE_CLASSES = {"Tensor", "Parameter", "Buffer"}
 
@@ -311,8 +311,8 @@ class Recording:
         if spot is None:
             raise Unrecordable("a result that no primitive has computed")
         slot = len(self.slots)
-        if t._view is not None and t._view.creation in ("no_grad", "inference"):
-            t._view.refresh(t)  # a view of a leaf is one too, for whoever asks
+        if t._view is not None:
+            follow_base(t, t._view)
         meta = node.metas[slot] = meta_of(t)
         self.metas.append(meta)
         self.slots.append(weakref.ref(t))

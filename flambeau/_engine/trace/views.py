@@ -8,12 +8,22 @@ from ..autograd.tensor import Tensor
 from ..autograd.views import ViewInfo
 from .ending import Ending
 from .pattern import Input, Result
+from .pending import is_masked
 
 
 def base_of(view: ViewInfo) -> Tensor:
     """A view's base; it may be pending, and is not looked at."""
     root = view.made_from.__dict__.get("_root")
     return view.made_from if root is None else root
+
+
+def follow_base(t: Tensor, view: ViewInfo) -> None:
+    """A view made without a history requires grad where its base does, as whoever asks finds."""
+    if view.creation != "default":
+        base = base_of(view)
+        frame = base.__dict__
+        asks = frame["_meta"].requires_grad if is_masked(base) else frame.get("_requires_grad")
+        t._requires_grad = t._requires_grad or bool(asks)
 
 
 def described(recording: Any, view: ViewInfo) -> tuple[Any, tuple, str] | None:

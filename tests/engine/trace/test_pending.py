@@ -114,14 +114,16 @@ def test_attributes_of_the_users_own_survive(pending):
 
 
 @pytest.mark.parametrize("name", MODES)
-def test_a_view_made_without_history_of_a_leaf_is_a_leaf(name):
+def test_a_view_made_without_history_requires_grad_as_its_base_does(name):
     with mode(name):
         w = flambeau.ones(3, requires_grad=True)
         opt = flambeau.optim.SGD([w], lr=0.1)
         for _ in range(12):
+            double = w * 2
             with flambeau.no_grad():
-                view, copy = w.view(3), (w * 2).view(3)
+                view, copy, part = w.view(3), (w * 2).view(3), double[1:]
             assert view.requires_grad and view.is_leaf and not copy.requires_grad
+            assert part.requires_grad and part.is_leaf
             opt.zero_grad()
-            (w * 2 + view).sum().backward()
+            (double + view).sum().backward()
             opt.step()
