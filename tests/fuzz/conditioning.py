@@ -52,8 +52,12 @@ del t, n"""
 
 def in_double(loop: Loop) -> Loop | None:
     """The same program on float64 numbers, or None where it has no such counterpart."""
-    text = loop.source()
-    if UNTOLD.search(text) or MADE.search("".join(line.text for line in loop.body)):
+    # models are made in float32, for the same random numbers; then coarsely rounded, for normal
+    # ones are the same in every mode but for float32's last bit
+    made = [n for n, text in enumerate(loop.setup) if "model = " in text]
+    start = made[-1] + 1 if made else 0
+    later = "\n".join([*loop.setup[start:], *(line.text for line in loop.body)])
+    if UNTOLD.search(loop.source()) or MADE.search(later):
         return None
 
     def converted(text: str) -> str:
@@ -61,10 +65,6 @@ def in_double(loop: Loop) -> Loop | None:
             text = pattern.sub(replacement, text)
         return text
 
-    # models are made in float32, for the same random numbers; then coarsely rounded, for normal
-    # ones are the same in every mode but for float32's last bit
-    made = [n for n, text in enumerate(loop.setup) if "model = " in text]
-    start = made[-1] + 1 if made else 0
     setup = [*loop.setup[:start], *[DOUBLED] * bool(made), FIRST]
     setup += map(converted, loop.setup[start:])
     body = tuple(replace(line, text=converted(line.text)) for line in loop.body)

@@ -28,17 +28,20 @@ from tests.modes import MODES, mode
 
 from .conditioning import rounding_only
 from .loops import BOOKKEEPING, KNOWN, LOOSE, Loop, difference, run, shorter, varied
+from .scenes import scene
 from .tensors import tensors
 from .training import training
 
 Check = Callable[[Loop], str]
-KINDS = ("training", "opaque", "smooth", "any")
+KINDS = ("training", "opaque", "scene", "smooth", "any", "scene")
 
 
-def make(seed: int) -> Loop:
-    """The loop with this number."""
+def make(seed: int, kind: str = "") -> Loop:
+    """The loop with this number; its kind goes by the number too if it is not given."""
     random = Random(seed)
-    kind = KINDS[seed % len(KINDS)]
+    kind = kind or KINDS[seed % len(KINDS)]
+    if kind == "scene":
+        return scene(random)
     if kind in ("training", "opaque"):
         return training(random, kind == "opaque")
     with mode("off"):
@@ -46,7 +49,7 @@ def make(seed: int) -> Loop:
 
 
 def program(seed: int) -> Loop:
-    """That loop, or (four in eight) that loop with numbers that vary."""
+    """That loop, or (six in twelve) that loop with numbers that vary."""
     loop = make(seed)
     return varied(loop, Random(seed)) if seed // len(KINDS) % 2 else loop
 
