@@ -1,12 +1,29 @@
-"""What the parts of a recorded segment take over from outside and from each other."""
+"""What the parts of a recorded segment take over from outside and each other, and keep back."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ..graph.ir import Value, values_of
 from .memory import Unrecordable
 from .snapshots import admit
+
+
+def keep_late(recording: Any, ending: Any) -> None:
+    """Gradients are seldom looked at after a step: they stay in the program until they are."""
+    seen = Counter(place.memory for place in ending.places.values())
+    read_before = {slot for _, part in recording.endings for slot in part.places}
+    for node in recording.events:
+        for change in node.gradients:
+            place = ending.places.get(change.slot)
+            if (
+                place is not None and place.source is None and place.view is None
+                and place.strides is None and seen[place.memory] == 1
+                and not node.metas[change.slot].requires_grad
+                and change.slot not in read_before
+            ):  # fmt: skip
+                ending.late[change.slot] = -1
 
 
 def link(recording: Any) -> None:

@@ -22,6 +22,7 @@ from .histories import FreedNode, differentiable, used_up
 from .memory import Memory, Spot, Unrecordable
 from .mistakes import reason_of
 from .modules import ModuleCall, plan_of, record_module
+from .parts import keep_late
 from .pattern import VISIBLE, Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
 from .pending import Meta, delivered, is_masked, mask, meta_of, own_class, unmask
 from .recorder import Recorder
@@ -453,26 +454,9 @@ class Recording:
         if final:
             ending.updates += self.moves.updates(self)
             ending.apart = {slot: writes[0] for slot, writes in self.moves.apart.items()}
-            self._add_late(ending)
+            keep_late(self, ending)
         ending.candidates = tuple(slot for slot in ending.places if slot not in ending.late)
         self.endings.append((self.events[-1], ending))
-
-    def _add_late(self, ending: Ending) -> None:
-        """Gradients are seldom looked at after a step: they stay in the program until they are."""
-        seen = Counter(place.memory for place in ending.places.values())
-        read_before = {slot for _, part in self.endings for slot in part.places}
-        for node in self.events:
-            for change in node.gradients:
-                if change.slot is None:
-                    continue
-                place = ending.places.get(change.slot)
-                if (
-                    place is not None and place.source is None and place.view is None
-                    and place.strides is None and seen[place.memory] == 1
-                    and not node.metas[change.slot].requires_grad
-                    and change.slot not in read_before
-                ):  # fmt: skip
-                    ending.late[change.slot] = -1
 
 
 def _modes() -> tuple[bool, bool, Any, Any]:
