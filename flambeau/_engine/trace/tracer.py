@@ -417,7 +417,8 @@ class Tracer:
         if self.run is run:
             if is_masked(t) and name == "_array" and run.is_there(t):
                 return True
-            self.leave(run, f"{name} was read")
+            what = "elements were" if name == "_array" else f"{name.lstrip('_')} was"
+            self.leave(run, f"{what} read where the record has no read, or could not be given")
             if self.recording is not None and is_masked(t):
                 self._read_recorded()
         return is_masked(t)
