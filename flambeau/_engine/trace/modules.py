@@ -25,6 +25,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 _TABLES = ("_parameters", "_buffers", "_modules")
 _ATOMS = (bool, int, float, complex, str, type(None), type, np.dtype)
 MOST_SIGNATURES = 6  # of one module: one whose options change more often is called part by part
+MOST_NUMBERS = 1  # likewise, where only floats change: the ops inside let those vary
 
 
 class ModuleCall(Event):
@@ -64,7 +65,8 @@ class ModulePlan:
         self.signatures = signatures
         if signatures is not None and None not in kinds:
             signatures.add(kinds)
-            if len(signatures) > MOST_SIGNATURES:
+            alike = sum(_but_floats(each) == _but_floats(kinds) for each in signatures)
+            if len(signatures) > MOST_SIGNATURES or alike > MOST_NUMBERS:
                 self.signatures = None
         self.whole = self.signatures is not None and None not in kinds
         self.members = tuple(
@@ -167,6 +169,14 @@ def _signature(module: Any) -> tuple | None:
         for key, member in module.__dict__[table].items()
     )
     return type(module), type(module).forward, tuple(options), members
+
+
+def _but_floats(signature: tuple) -> tuple:
+    """What signatures have in common that differ in the values of floats."""
+    return tuple(
+        (cls, forward, [(n, x if x[0] is not float else float) for n, x in options], members)
+        for cls, forward, options, members in signature
+    )
 
 
 def _option(value: Any) -> Any:

@@ -46,8 +46,19 @@ def follow(tracer: Any, descriptor: Any, args: tuple) -> None:
     elif sum(e.descriptor.name not in UNSEEN for e in recording.events) > tracer.stream.period:
         tracer.stop(recording)  # several rounds of the loop: one is enough, the next
     else:
+        recording.root.returns = owned(descriptor, args)
         tracer.conclude()
     tracer.fresh_start, tracer.resting = True, False
+
+
+def returns(root: Any, descriptor: Any, args: tuple) -> bool:
+    """Whether an event begins the next round of a loop that is known by its period.
+
+    `root` is that of its `beginning`; another way through the loop begins and ends there too.
+    """
+    if root is None or root.returns is None or goes_on(args):
+        return False
+    return root.returns == owned(descriptor, args)
 
 
 def repeats(tracer: Any, descriptor: Any, args: tuple) -> bool:
@@ -61,15 +72,17 @@ def repeats(tracer: Any, descriptor: Any, args: tuple) -> bool:
     key = beginning(descriptor, args)
     sign = key[:3]  # a gradient that was there in the first round is pending in the next
     own, reads = sign == recording.key[:3], len(recording.endings)
+    round_over = returns(tracer.roots.get((*sign, False)), descriptor, args)
     again = key == recording.key and (len(recording.events) > LOOP or recording.stepped)
     read = reads > (recording.reads_before if own else recording.reads)
-    if not (read or again) or not recording.may_end():
+    if not (read or again or round_over) or not recording.may_end():
         return False
     recording.reads = reads
     if own:
         recording.reads_before = reads
     rounds = recording.rounds[sign] = recording.rounds.get(sign, 0) + 1
-    if own and (not reads or rounds == 1 and (sign in tracer.stepless or recording.stepped)):
+    one = rounds == 1 and (sign in tracer.stepless or recording.stepped)
+    if round_over or own and (one or not reads):
         tracer.conclude()
     elif again or rounds >= ROUNDS[tracer.hub.mode] and _begins(recording, own, args):
         tracer.stop(recording)

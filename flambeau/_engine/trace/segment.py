@@ -60,14 +60,15 @@ class TraceNode:
         line: the user's, where it was recorded.
         misses: by op, how often it came next and was none of `children`.
         in_vain: of a root: side exits since a segment came to its end; `pause`, events that
-            are left alone now.
+            are left alone now; `returns`, of a loop known by its period, what it begins with.
     """
 
     __slots__ = (
         "__weakref__", "args", "casting", "changes", "children", "companions_before", "descriptor",
         "dirty", "ending", "final", "grad", "gradients", "held", "in_vain", "inference",
         "inputs_before", "key", "kwargs", "line", "metas", "misses", "module", "numbers_before",
-        "parent", "pause", "play", "quick", "random", "reads", "result", "special", "specs", "step",
+        "parent", "pause", "play", "quick", "random", "reads", "result", "returns", "special",
+        "specs", "step",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +98,7 @@ class TraceNode:
         self.final = False  # whether the segment is over here
         self.misses: dict[str, int] = {}
         self.in_vain = self.pause = 0
+        self.returns: list[int] | None = None
         self.key: tuple = ()
         self.line = ""
         self.random = False

@@ -26,7 +26,7 @@ from .parts import link
 from .pending import is_masked, unmask
 from .play import MISS
 from .recording import Recording, read_node
-from .rounds import HOT, LOOP, follow, note, repeats
+from .rounds import HOT, LOOP, follow, note, repeats, returns
 from .run import Run
 from .segment import MOST_CHILDREN, PATIENCE, READ, STEP, TraceNode, root_node
 from .stream import Stream
@@ -133,7 +133,8 @@ class Tracer:
         key = beginning(descriptor, args)
         root = self.roots.get(key)
         self.eager_events += 1
-        if self.since_start > LOOP and key == self.start_key:
+        around = self.since_start > LOOP and key == self.start_key
+        if around or self.resting and returns(root, descriptor, args):
             self.boundary()
         if root is not None and not self.resting:
             if root.pause:  # it has missed too often, and is left alone for a while
@@ -152,7 +153,7 @@ class Tracer:
                 return self.eager(descriptor, args, kwargs)
             self.fresh_start, self.since_start, self.start_key = False, 0, key
             full = self._is_full(root, key)
-            if heat > HOT[self.hub.mode] and not full and self.may_record():
+            if heat > self._sights(root, key) and not full and self.may_record():
                 self.recording = Recording(self, self._root(key), key)
                 return self.record(descriptor, args, kwargs)
         return self.eager(descriptor, args, kwargs)
@@ -169,6 +170,13 @@ class Tracer:
                         self.finish(run)
                     return result
         return MISS
+
+    def _sights(self, root: TraceNode | None, key: tuple) -> int:
+        """How often a beginning is to be seen before it is recorded: with another shape, once."""
+        sights = HOT[self.hub.mode]
+        if root is None and any(known[:2] == key[:2] for known in self.roots):
+            return min(sights, 1)
+        return sights
 
     def _is_full(self, root: TraceNode | None, key: tuple) -> bool:
         """Whether enough segments that begin with this op are known."""
@@ -250,7 +258,7 @@ class Tracer:
 
     def stop(self, recording: Recording) -> None:
         """The recording is over."""
-        self.recording = None
+        self.recording = self.last = None
         self.recordings += 1
         recording.stop()
         for root in self.roots.values():  # the model before this one is perhaps no more

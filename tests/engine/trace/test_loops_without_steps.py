@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -217,3 +218,39 @@ def test_another_way_through_the_loop(jit):
         for one, other in zip(results(60), wanted, strict=True):
             flambeau.testing.assert_close(one, other)
     assert LOG.counts["side exits"] <= 24
+
+
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+def test_a_way_that_data_decides_is_replayed_too(place):
+    model, x, _ = _model()
+    random = Random(0)
+    ways = [random.random() < 0.3 for _ in range(180)]
+
+    def results(ways: list[bool]) -> list[Any]:
+        out = []
+        with flambeau.no_grad():
+            for other in ways:
+                hidden = x[:8] * 0.5
+                if place == "first":
+                    hidden = hidden.cos() + 1 if other else hidden.sin()
+                hidden = model[0](hidden).tanh()
+                if other and place == "middle":
+                    hidden = hidden.cos() + 1
+                hidden = (model[2](hidden) * 2).softmax(-1).log()
+                if other and place == "last":
+                    hidden = hidden.exp().square()
+                out.append(hidden)
+        return out
+
+    with mode("off"):
+        wanted = results(ways)
+    with mode("auto"):
+        HUB.clear()
+        found = results(ways[:120])
+        with exits("guard", -1, -1) as counted:
+            found += results(ways[120:])
+    for one, other in zip(found, wanted, strict=True):
+        flambeau.testing.assert_close(one, other)
+    assert LOG.counts["recorded"] <= 6
+    assert LOG.counts["side exits"] <= 8
+    assert sum(counted.lengths) >= 6 * 60

@@ -78,6 +78,16 @@ def _tensor_weight(run: Training, i: int) -> None:
     run.step(weight=flambeau.tensor(1 / (1 + i)))
 
 
+def _annealed(run: Training, i: int) -> None:
+    """A dropout module's rate falls with each step."""
+    if not run.kept:
+        run.kept.append(nn.Sequential(run.model, nn.Dropout(0.5)))
+    run.kept[0][1].p = 0.5 / (1 + 0.1 * i)
+    run.optimizer.zero_grad()
+    nn.functional.cross_entropy(run.kept[0](run.x), run.y).backward()
+    run.optimizer.step()
+
+
 def _weights(run: Training, i: int) -> None:
     """A temperature, noise, a penalty, dropout, clipping and an average, all on schedules."""
     run.optimizer.zero_grad()
@@ -171,7 +181,7 @@ SETTLED: dict[Callable[[Training, int], None], tuple[int, int]] = {
     _every_fifth_read: (1, 12), _two_sizes: (1, 15), _evaluated: (2, 20), _clipped: (0, 0),
     _slices: (0, 1), _detached_kept: (1, 0), _kept: (0, 0), _right_answers: (2, 1),
     _weight: (0, 0), _whole_weight: (0, 0), _weight_of_an_epoch: (0, 0), _numpy_weight: (0, 0),
-    _tensor_weight: (0, 0), _scaled: (1, 1),
+    _tensor_weight: (0, 0), _scaled: (1, 1), _annealed: (0, 0),
     _weights: (1, 1),  # the averages begin the next segment, which is open in the end
 }  # fmt: skip
 
@@ -204,6 +214,48 @@ def test_a_loop_is_replayed(step):
             for i in range(2 * WARM, 3 * WARM):
                 step(run, i)
     assert sum(counted.lengths) >= 3 * WARM, counted.lengths
+
+
+def test_an_annealed_dropout_is_recorded_twice():
+    run = Training()
+    HUB.clear()
+    with mode("auto"):
+        for i in range(2 * WARM):
+            _annealed(run, i)
+    assert LOG.counts["recorded"] <= 2
+
+
+def test_epochs_are_recorded_in_their_first_three():
+    """Batches, a smaller last one, and a validation likewise; a schedule."""
+    run = Training()
+    schedule = flambeau.optim.lr_scheduler.StepLR(run.optimizer, 2, 0.5)
+    data = flambeau.utils.data.TensorDataset(run.x[:44], run.y[:44])
+
+    def epoch() -> None:
+        run.model.train()
+        for x, y in flambeau.utils.data.DataLoader(data, 8, shuffle=True):
+            run.optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(run.model(x), y)
+            loss.backward()
+            run.optimizer.step()
+            run.total += loss.item()
+        schedule.step()
+        run.model.eval()
+        with flambeau.no_grad():
+            for x, y in flambeau.utils.data.DataLoader(data, 8):
+                run.total += nn.functional.cross_entropy(run.model(x), y).item()
+
+    HUB.clear()
+    with mode("auto"):
+        for _ in range(3):
+            epoch()
+        before = {name: LOG.counts[name] for name in WATCHED}
+        for _ in range(3):
+            epoch()
+        assert before == {name: LOG.counts[name] for name in WATCHED}
+        with exits("guard", -1, -1) as counted:
+            epoch()
+    assert len(counted.lengths) >= 6, counted.lengths  # validation is too little work
 
 
 @pytest.mark.parametrize("jit", MODES[1:])
