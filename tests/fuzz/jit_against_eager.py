@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -60,6 +60,7 @@ def disagreement(
     alone: bool = False,
     ignore: frozenset[str] = BOOKKEEPING,
     turns: int = 2,
+    modes: Sequence[str] = MODES[1:],
     excused: list[str] | None = None,
 ) -> str:
     """The first mode that does not give what eager gives, and how; or ''.
@@ -69,6 +70,7 @@ def disagreement(
         alone: forget what has been compiled before.
         ignore: fields that may differ.
         turns: runs in each mode; the second one is replayed from its first step on.
+        modes: those that are compared with eager mode.
         excused: gets the differences that are rounding only, which do not count.
     """
 
@@ -84,7 +86,7 @@ def disagreement(
         return False
 
     eager = eagerly(loop)
-    for name in MODES[1:]:
+    for name in modes:
 
         def compiled(loop: Loop, name: str = name) -> list[Any]:
             with mode(name):

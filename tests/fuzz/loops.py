@@ -167,6 +167,7 @@ def observe(value: Any) -> Any:
 KNOWN = (
     "more than one element of the written-to tensor",
     "some elements of the input tensor and the written-to tensor refer to a single memory",
+    "derivative for aten::",
 )
 # how tensors are kept, which no result depends on; and what the real torch is not asked
 BOOKKEEPING = frozenset({"version", "is_view"})

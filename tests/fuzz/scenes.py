@@ -19,6 +19,7 @@ START = [
     "loss, out, extra, state = torch.zeros(()), torch.zeros(1, 3), None, None",
     "from torch.utils.checkpoint import checkpoint",
 ]  # fmt: skip
+# attention without biases: the slope of the keys' would be nothing but rounding
 MODELS = [
     # embeddings of rows that occur again and again; their input is made of the batch
     """class Model(torch.nn.Module):
@@ -33,7 +34,7 @@ model = Model()""",
     def __init__(self):
         super().__init__()
         self.inner = torch.nn.Linear(2, 4)
-        self.attend = torch.nn.MultiheadAttention(4, 2, batch_first=True)
+        self.attend = torch.nn.MultiheadAttention(4, 2, bias=False, batch_first=True)
         self.norm, self.head = torch.nn.LayerNorm(4), torch.nn.Linear(4, 3)
     def forward(self, x):
         h = self.inner(x.reshape(-1, 2, 2))
@@ -43,7 +44,7 @@ model = Model()""",
     """class Model(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.qkv, self.head = torch.nn.Linear(2, 12), torch.nn.Linear(4, 3)
+        self.qkv, self.head = torch.nn.Linear(2, 12, bias=False), torch.nn.Linear(4, 3)
     def forward(self, x):
         q, k, v = self.qkv(x.reshape(-1, 2, 2)).view(-1, 2, 3, 2, 2).permute(2, 0, 3, 1, 4)
         h = F.scaled_dot_product_attention(q, k, v, is_causal={causal})
