@@ -16,7 +16,7 @@ from flambeau import nn
 from flambeau._engine.trace.hub import HUB
 from flambeau._engine.trace.log import LOG
 from flambeau._engine.trace.segment import STEP
-from tests.modes import mode
+from tests.modes import MODES, mode
 
 F = nn.functional
 STEPS = 24
@@ -231,3 +231,40 @@ def test_no_segment_ends_while_a_backward_waits():
     eager_events(step, STEPS)
     events = [node.descriptor for s in LOG.segments if (end := s.last()) for node in end.path()]
     assert events.count(STEP) >= 2 and events[-1] is STEP
+
+
+@pytest.mark.parametrize("jit", MODES[1:])
+def test_a_hook_is_removed_while_its_backward_is_pending(jit):
+    """No optimizer steps: the backward of the last round is still pending when the handle goes."""
+
+    class Rounded(flambeau.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return flambeau.round(x * 4) / 4
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * (x.abs() < 2)
+
+    def halve(p: Any) -> None:
+        p.grad.mul_(0.5)
+
+    def gradients() -> list[Any]:
+        flambeau.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+        x = flambeau.rand(16, 4)
+        handle = model[2].bias.register_post_accumulate_grad_hook(halve)
+        for _ in range(10):
+            model.zero_grad()
+            (Rounded.apply(model(x)) - 1).square().mean().backward()
+        handle.remove()
+        return [p.grad for p in model.parameters()]
+
+    with mode("off"):
+        wanted = gradients()
+    with mode(jit):
+        HUB.clear()
+        for one, other in zip(gradients(), wanted, strict=True):
+            flambeau.testing.assert_close(one, other)
