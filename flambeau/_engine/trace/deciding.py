@@ -33,20 +33,28 @@ def beginning(descriptor: Any, args: tuple) -> tuple:
 
 
 def goes_on(args: tuple) -> bool:
-    """Whether an event goes on with what is before it: no segment begins in its middle.
-
-    With a history that is open, or with what `.data` has just given: memory that a segment should
-    know through the tensor itself.
-    """
+    """Whether an event goes on with a history that is open: no segment begins in its middle."""
     for x in args:
         for t in x if type(x) in (list, tuple) else (x,):
             if isinstance(t, Tensor):
                 node = t.__dict__.get("_grad_fn")
                 if node is not None and not isinstance(node, FreedNode):
                     return True
-                if _has_own_counter(t) and aliased(t):
-                    return True
     return False
+
+
+def updates_data(descriptor: Any, args: tuple) -> bool:
+    """Whether an event is of an update by hand, through what `.data` has just given.
+
+    No segment begins there: it should know such memory through the tensor itself. A forward may
+    begin with it, where something that requires grad takes part.
+    """
+    if isinstance(descriptor, ModuleCall):
+        return False
+    tensors = [x for x in args if isinstance(x, Tensor)]
+    if any(t.__dict__.get("_requires_grad", False) for t in tensors):
+        return False
+    return any(_has_own_counter(t) and aliased(t) for t in args if isinstance(t, Tensor))
 
 
 def _has_own_counter(t: Tensor) -> bool:

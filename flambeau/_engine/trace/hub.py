@@ -219,7 +219,7 @@ class Hub:
         if self.watching():
             return self.on_op(GET_DATA, (t,), {})
         tracer = self.local.tracer
-        if tracer is not None:
+        if tracer is not None and t._requires_grad and t._grad_fn is None:
             tracer.taken = True
         return GET_DATA.execute((t,), {})
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..autograd.callbacks import PROCEED
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
-from .deciding import beginning, goes_on, owned
+from .deciding import beginning, goes_on, owned, updates_data
 
 HOT = {"auto": 3, "force": 0}  # sights of a beginning before it is recorded
 LOOP = 64  # events after which a segment ends where it repeats itself
@@ -84,7 +84,7 @@ def repeats(tracer: Any, descriptor: Any, args: tuple) -> bool:
     one = rounds == 1 and (sign in tracer.stepless or recording.stepped)
     if round_over or own and (one or not reads):
         tracer.conclude()
-    elif again or rounds >= ROUNDS[tracer.hub.mode] and _begins(recording, own, args):
+    elif again or rounds >= ROUNDS[tracer.hub.mode] and _begins(recording, own, descriptor, args):
         tracer.stop(recording)
         tracer.stepless.add(sign)
         tracer.heat[(*sign, False)] = HOT[tracer.hub.mode]
@@ -94,6 +94,10 @@ def repeats(tracer: Any, descriptor: Any, args: tuple) -> bool:
     return True
 
 
-def _begins(recording: Any, own: bool, args: tuple) -> bool:
+def _begins(recording: Any, own: bool, descriptor: Any, args: tuple) -> bool:
     """Whether the next segment should begin here: where this one does, if that comes again."""
-    return own or recording.key[:3] not in recording.rounds and not goes_on(args)
+    return (
+        own
+        or recording.key[:3] not in recording.rounds
+        and not (goes_on(args) or updates_data(descriptor, args))
+    )

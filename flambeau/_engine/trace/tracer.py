@@ -18,7 +18,17 @@ from ..autograd.tensor import Tensor
 from ..base import state
 from . import log
 from .blame import why_not
-from .deciding import beginning, goes_on, insert, name_of, read_all, reads, ready, small
+from .deciding import (
+    beginning,
+    goes_on,
+    insert,
+    name_of,
+    read_all,
+    reads,
+    ready,
+    small,
+    updates_data,
+)
 from .memory import Unrecordable
 from .mistakes import reason_of
 from .modes import Modes
@@ -52,7 +62,7 @@ class Tracer:
         recording: the recording that is going on.
         fresh_start: whether the next event may begin a new segment.
         resting: a segment has been left in its middle: none begins before the next boundary.
-        taken: since the last event `.data` has been asked for, outside of segments.
+        taken: since the last event a leaf's `.data` has been asked for, outside of segments.
         stepless: beginnings of loops that read, but in which no optimizer steps.
     """
 
@@ -147,7 +157,8 @@ class Tracer:
                     return result
         self.since_start += 1
         taken, self.taken = self.taken, False
-        if self.fresh_start and not taken and not goes_on(args):
+        closed = not (taken or goes_on(args) or updates_data(descriptor, args))
+        if self.fresh_start and closed:
             heat = self.heat[key] = self.heat.get(key, 0) + 1
             if heat < 0:  # nothing good has begun here: perhaps with the next event
                 return self.eager(descriptor, args, kwargs)

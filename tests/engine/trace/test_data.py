@@ -206,3 +206,27 @@ def test_side_exits(update, kind):
             same(found, wanted)
             if not injected.fired:
                 break
+
+
+def test_data_of_what_is_no_leaf_is_no_obstacle():
+    cell, head = nn.GRUCell(6, 8), nn.Linear(8, 3)
+    optimizer = flambeau.optim.SGD([*cell.parameters(), *head.parameters()], lr=0.1)
+    x, y = flambeau.rand(16, 6), flambeau.randint(0, 3, (16,))
+    state = flambeau.zeros(16, 8)
+    with mode("auto"):
+        HUB.clear()
+        for i in range(24):
+            if i == 16:
+                before = LOG.counts.copy()
+            optimizer.zero_grad()
+            state = cell(x.data, state.data)
+            F.cross_entropy(head(state), y).backward()
+            optimizer.step()
+        assert before == LOG.counts
+        with exits("guard", -1, -1) as counted:
+            for _ in range(8):
+                optimizer.zero_grad()
+                state = cell(x.data, state.data)
+                F.cross_entropy(head(state), y).backward()
+                optimizer.step()
+    assert sum(counted.lengths) >= 8 * 4
