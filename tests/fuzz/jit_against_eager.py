@@ -8,10 +8,10 @@ by rounding only, which the program makes large (see `conditioning.py`), is coun
 What --torch still finds: hooks that raise in backward show the order in which leaves get their
 gradients. It is PyTorch's for linear layers and convolutions (its accumulating nodes come before
 all others as soon as they are complete, those of one step in the order of its operands). For
-normalisation flambeau comes to the bias before the weight, for attention to the values first, for
-LSTMs to the biases first; and of four or more leaves of one step (cat, stack) PyTorch's heap calls
-the third before the second. And a view of a tensor that got its history later by an indexed write:
-PyTorch takes it for a leaf that must not be written to.
+normalisation, and under autocast, flambeau comes to the bias before the weight, for attention to
+the values first, for LSTMs to the biases first; and of four or more leaves of one step (cat, stack)
+PyTorch's heap calls the third before the second. And a view of a tensor that got its history later
+by an indexed write: PyTorch takes it for a leaf that must not be written to.
 """
 
 from __future__ import annotations
