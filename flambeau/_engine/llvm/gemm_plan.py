@@ -29,8 +29,9 @@ MOST_VECTORS, MOST_ACCUMULATORS = 6, 24
 # Bytes of A that a task packs at most, unless a row tile has more. They are read in their order, so
 # they may lie beyond the second-level cache.
 PACKED_ROWS = 8 << 20
-# Bytes: operands whose steps of k lie so far apart are packed.
-PAGE = 4096
+# Rows of A are packed if steps of k lie so many vectors apart. Few sets of the caches take lines
+# that are far from each other; and the narrower the tiles are, the more often each line is read.
+VECTORS_APART = 64
 # Cycles to pack one element of B.
 PACK_CYCLES = 0.5
 # What one more form of tile costs, for the time to compile it: so many cycles, but no more than
@@ -340,7 +341,7 @@ def _plan_outer(kernel: Gemm, host: Host) -> tuple[float, Tiling]:
         cost += PACK_CYCLES * kernel.n * kernel.k
     panels = -(-vectors // width)
     # half of the L2 cache is for B: k is cut if it does not take all of k of a panel
-    packs_a = _packs_a(kernel)
+    packs_a = _packs_a(kernel, host)
     once = rows.parts == 1 and not packs  # every panel is read only once
     room = host.l2 // 2 // (width * lanes * size)
     blocks = 1 if once else max(1, -(-kernel.k // room))
@@ -383,12 +384,12 @@ def _touched(kernel: Gemm) -> int:
     return prod(kernel.batch) * kernel.m * kernel.n * each
 
 
-def _packs_a(kernel: Gemm) -> bool:
+def _packs_a(kernel: Gemm, host: Host) -> bool:
     *_, down, across = kernel.a.strides
     if kernel.a.dtype != kernel.dtype:
         return True
-    # steps of k that are a page apart fall into few sets of the caches, and out of them
-    return down == 1 and abs(across) * itemsize(kernel.dtype) >= PAGE and kernel.n >= 128
+    apart = abs(across) * itemsize(kernel.dtype)
+    return down == 1 and apart >= VECTORS_APART * host.vector_bytes and kernel.n >= 128
 
 
 def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
@@ -399,7 +400,7 @@ def _packs_b(kernel: Gemm, lanes: int, host: Host) -> bool:
         return True  # the last vector needs masked loads
     # far apart, or on top of each other in the caches: worth a copy that is read often
     pitch = abs(down) * itemsize(kernel.dtype)
-    return kernel.m >= 64 and (pitch * kernel.k > host.l2 or pitch % PAGE == 0)
+    return kernel.m >= 64 and (pitch * kernel.k > host.l2 or pitch % 4096 == 0)
 
 
 def _tasks_wanted(kernel: Gemm, cycles: float, lanes: int) -> int:

@@ -16,10 +16,14 @@ class Stream:
     """The events since the last boundary, each as a number that equal ones have in common."""
 
     def __init__(self) -> None:
-        self.clear()
+        self._count_anew()
 
     def clear(self) -> None:
         """A segment begins or ends here for another reason: count anew."""
+        if self.signs:  # in a replay there are none: this is on the path of every read
+            self._count_anew()
+
+    def _count_anew(self) -> None:
         self.signs: list[int] = []
         self.closing: list[bool] = []
         self.latest: dict[int, int] = {}
