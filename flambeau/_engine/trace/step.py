@@ -238,6 +238,10 @@ def _entry(recording: Any, plan: StepPlan, param: Any, group: Any, states: Any) 
     state = states.get(param) or {}
     if any(name not in state for name in (*names, *counters)):
         raise Unrecordable("the first step, which makes the optimizer's state")
+    for name in counters:  # guards read them, which say nothing of writes that are pending
+        memory = recording.recorder.memories.find(state[name].__dict__["_array"])
+        if memory is not None and (memory.generation or memory.source is None):
+            raise Unrecordable("a second step in the segment: its numbers depend on the first")
     pattern, grad_pattern = (recording.reference(t, plan.specs) for t in (param, grad))
     tensors = tuple(
         (name, recording.reference(state[name], plan.specs)) for name in (*names, *counters)

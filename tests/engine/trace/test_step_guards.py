@@ -206,3 +206,35 @@ def test_a_step_like_the_last_is_a_replay():
             training.group["lr"] = rate
             training.step()
         assert node.ending.runs == ran + 3 and not asked
+
+
+@pytest.mark.parametrize("jit", MODES)
+@pytest.mark.parametrize("make", ["Adam", "AdamW", "NAdam", "RMSprop", "SGD"])
+def test_counters_where_a_history_outlives_its_step(make, jit):
+    """The segment goes on after such a step, to another one that counts from there."""
+
+    def run():
+        flambeau.manual_seed(0)
+        model = flambeau.nn.Linear(6, 3)
+        optimizer = getattr(flambeau.optim, make)(model.parameters(), lr=0.01)
+        for i in range(16):
+            x = X.clone().requires_grad_()
+            if i % 3 == 2:
+                x = x + 0.1 * flambeau.rand(6)  # its history is there until x is another tensor
+            loss = model(x).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        state = optimizer.state[model.weight]
+        return [
+            *model.parameters(),
+            *(state[key] for key in sorted(state) if state[key] is not None),
+        ]
+
+    with mode("off"):
+        expected = run()
+    with mode(jit):
+        HUB.clear()
+        for _ in range(4):
+            for a, b in zip(run(), expected, strict=True):
+                flambeau.testing.assert_close(a, b)
