@@ -41,6 +41,7 @@ SHAPES = (
 _STEPS = (
     200_000  # of the peak's loop: over a millisecond, so that threads of Python's run side by side
 )
+_REST = 0.04  # seconds after which no library's threads look for work any more
 
 
 def peak_of(host: Host) -> tuple[Callable[[], None], float]:
@@ -72,10 +73,11 @@ def peak_of(host: Host) -> tuple[Callable[[], None], float]:
 
 
 def on_threads(call: Callable[[], None], count: int) -> Callable[[], object]:
-    """The call on so many threads at once."""
+    """The call on so many threads at once, each on a processor of its own."""
     if count == 1:
         return call
-    executor = ThreadPoolExecutor(count)
+    free = sorted(os.sched_getaffinity(0))
+    executor = ThreadPoolExecutor(count, initializer=lambda: os.sched_setaffinity(0, {free.pop()}))
     return lambda: list(executor.map(lambda _: call(), range(count)))
 
 
@@ -138,7 +140,8 @@ def measure(count: int, shapes: list, rounds: int) -> None:
         candidates = {"flambeau": product(a, b), "peak": peak}
         if torch is not None:
             candidates["torch"] = _rival(torch, a, b)
-        seconds = interleaved(candidates, 5 if m * n * k > 1 << 31 else rounds)
+        rest = _REST if count > 1 else 0.0
+        seconds = interleaved(candidates, 5 if m * n * k > 1 << 31 else rounds, rest=rest)
         rate = 2e-9 * m * n * k / seconds["flambeau"]
         share = rate / (count * flops / seconds["peak"] / 1e9)
         line = f"{f'{m} x {n} x {k} {layout}':>22} {seconds['flambeau'] * 1e6:10.1f} {rate:8.1f}"

@@ -12,11 +12,14 @@ a chunk loads the ticket, reads how many chunks there are, and claims one by a c
 the whole ticket: it fails if the job has changed in between, so what was read belongs to the chunk
 that was claimed. The caller takes part, and waits for chunks that were claimed, never for workers
 that come late. Workers look at the ticket for a while, then sleep (futex on the generation) and
-count themselves as sleepers, which is all that the caller needs to know to wake them.
+count themselves as sleepers, which is all that the caller needs to know to wake them. A worker that
+once woke up on the caller's own processor goes to sleep with that one forbidden from then on: where
+processors are virtual, Linux may leave both on one for tens of milliseconds, while another is idle.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 
 import llvmlite.ir as ir
@@ -29,11 +32,13 @@ _SYSCALL = ir.FunctionType(I64, [I64], var_arg=True)
 _AS_DOUBLE = ir.FunctionType(F64, [POINTER])
 _FROM_LONG = ir.FunctionType(POINTER, [I64])
 _ERROR = ir.FunctionType(POINTER, [])
-_YIELD = ir.FunctionType(I32, [])
+_YIELD = _GET_CPU = ir.FunctionType(I32, [])
+_AFFINITY = ir.FunctionType(I32, [I32, I64, POINTER])
 _CLOCK_GETTIME = ir.FunctionType(I32, [I32, POINTER])
 _FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
 _CLOCK = getattr(time, "CLOCK_MONOTONIC", 1)
 _LOOKS = 2000  # at the finished chunks, before the caller gives up its core at each look
+_PROCESSORS = 16  # words of a set of processors: what the C library's has
 _GENERATION = 4  # bytes from the ticket to its high half, which changes with the job
 _JOB = ("KERNEL", "POINTERS", "TASKS", "CHUNK", "COUNT", "SCRATCH")  # from a record to the pool
 NAMES = ("load", "execute", "execute_timed", "run", "run_timed", "worker", "take", "spin")
@@ -119,8 +124,63 @@ def _run_chunk(module: ir.Module) -> ir.Function:
     return b.function
 
 
+def _forbid(module: ir.Module) -> ir.Function:
+    """forbid(pool, full): do not let this thread run where the caller was; 1 if it may elsewhere.
+
+    `full` then has the set of processors to return to.
+    """
+    b, (pool, full) = function(module, "forbid", I64, [POINTER, POINTER], private=True)
+    refused = b.function.append_basic_block("refused")
+    size = I64(8 * _PROCESSORS)
+    ask = b.code(pool, Pool.GET_AFFINITY, _AFFINITY)
+    _unless(b, b.icmp_signed("==", b.call(ask, [I32(0), size, full]), I32(0)), refused)
+    place = b.word(pool, Pool.PROCESSOR)
+    word, bit = b.lshr(place, I64(6)), b.shl(I64(1), b.and_(place, I64(63)))
+    allowed = b.word(full, word)
+    b.put(full, word, b.and_(allowed, b.not_(bit)))
+    others = functools.reduce(b.or_, [b.word(full, i) for i in range(_PROCESSORS)])
+    _unless(b, b.icmp_unsigned("!=", others, I64(0)), refused)
+    b.call(b.code(pool, Pool.SET_AFFINITY, _AFFINITY), [I32(0), size, full])
+    b.put(full, word, allowed)
+    b.ret(I64(1))
+    b.position_at_end(refused)
+    b.ret(I64(0))
+    return b.function
+
+
+def _sleep(module: ir.Module) -> ir.Function:
+    """sleep(record, generation): wait for another generation, away from the caller's processor."""
+    b, (record, generation) = function(module, "sleep", VOID, [POINTER, I64], private=True)
+    forbid = _forbid(module)
+    pool = b.address(record, Worker.POOL)
+    full = b.alloca(I64, _PROCESSORS)
+
+    def allow() -> None:
+        order = b.code(pool, Pool.SET_AFFINITY, _AFFINITY)
+        b.call(order, [I32(0), I64(8 * _PROCESSORS), full])
+
+    forbidden = b.alloca(I64)
+    b.store(I64(0), forbidden)
+    wary = b.icmp_unsigned("!=", b.word(record, Worker.WARY), I64(0))
+    with b.if_then(wary):
+        b.store(b.call(forbid, [pool, full]), forbidden)
+    b.change(pool, Pool.SLEEPERS, 1)
+    _futex(b, pool, _FUTEX_WAIT_PRIVATE, generation)
+    b.change(pool, Pool.SLEEPERS, -1)
+    with b.if_then(b.icmp_unsigned("!=", b.load(forbidden, typ=I64), I64(0))):
+        allow()
+    here = b.zext(b.call(b.code(pool, Pool.GET_CPU, _GET_CPU), []), I64)
+    with b.if_then(b.icmp_unsigned("==", here, b.word(pool, Pool.PROCESSOR)), likely=False):
+        b.put(record, Worker.WARY, I64(1))
+        with b.if_then(b.icmp_unsigned("!=", b.call(forbid, [pool, full]), I64(0))):
+            allow()
+    b.ret_void()
+    return b.function
+
+
 def _worker(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> None:
     """worker(record): what a thread of the pool does until the pool stops."""
+    rest = _sleep(module)
     b, (record,) = function(module, "worker", POINTER, [POINTER])
     fresh, look, run, idle, patient, sleep, out = b.blocks(
         "fresh", "look", "run", "idle", "patient", "sleep", "out"
@@ -153,10 +213,7 @@ def _worker(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> No
     b.cbranch(b.icmp_unsigned("<", looked, b.word(pool, Pool.SPINS)), look, sleep)
 
     b.position_at_end(sleep)  # unless the generation has changed since the look
-    b.change(pool, Pool.SLEEPERS, 1)
-    generation = b.lshr(ticket, I64(32))
-    _futex(b, pool, _FUTEX_WAIT_PRIVATE, generation)
-    b.change(pool, Pool.SLEEPERS, -1)
+    b.call(rest, [record, b.lshr(ticket, I64(32))])
     b.branch(fresh)
 
     b.position_at_end(out)
@@ -184,6 +241,8 @@ def _divide(module: ir.Module, claim: ir.Function, run_chunk: ir.Function) -> ir
     for name in _JOB:
         b.put(pool, Pool[name], b.word(record, Record[name]))
     b.put(pool, Pool.NUMBERS, b.ptrtoint(numbers, I64))
+    here = b.call(b.code(pool, Pool.GET_CPU, _GET_CPU), [])
+    b.put(pool, Pool.PROCESSOR, b.zext(here, I64))
     b.share(pool, Pool.DONE, I64(0))
     b.share(pool, Pool.FAULT, I64(0))
     chunk = b.word(record, Record.CHUNK)

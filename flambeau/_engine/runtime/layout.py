@@ -55,6 +55,7 @@ class Pool(IntEnum):
     CHUNKS = 69
     COUNT = 70
     SCRATCH = 71
+    PROCESSOR = 72  # the number of the one that the caller runs on
     THREADS = 80  # how many to use, the caller's included
     STARTED = 81  # how many there are, the caller's included
     STOP = 82
@@ -72,7 +73,10 @@ class Pool(IntEnum):
     AS_DOUBLE = 94  # addresses of functions of Python's: PyFloat_AsDouble,
     FROM_LONG = 95  # PyLong_FromLong,
     ERROR = 96  # and PyErr_Occurred
-    SIZE = 98
+    GET_CPU = 97  # addresses of the C library's sched_getcpu,
+    GET_AFFINITY = 98  # sched_getaffinity
+    SET_AFFINITY = 99  # and sched_setaffinity
+    SIZE = 100
 
 
 class Worker(IntEnum):
@@ -80,7 +84,8 @@ class Worker(IntEnum):
 
     POOL = 0
     SCRATCH = 1  # address of scratch memory of its own
-    SIZE = 2
+    WARY = 2  # 1 after it woke up on the caller's processor
+    SIZE = 3
 
 
 class Status(IntEnum):

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from .native import Code
 
 _FUTEX = {"x86_64": 202, "aarch64": 98}
-_PATIENCE = 50_000  # nanoseconds that a worker without work looks for some before it sleeps
+_SCHEDULING = {
+    Pool.YIELD: "sched_yield",
+    Pool.GET_CPU: "sched_getcpu",
+    Pool.GET_AFFINITY: "sched_getaffinity",
+    Pool.SET_AFFINITY: "sched_setaffinity",
+}
+_PATIENCE = 200_000  # nanoseconds that a worker without work looks for some before it sleeps
 _ALIGNMENT = 128
 _EXIT_PATIENCE = 1.0  # seconds that a process about to exit waits for other threads' programs
 _BUSY_WAIT = 0.0002  # seconds between looks at a pool that another thread's program uses
@@ -112,7 +118,8 @@ class ThreadPool:
             self._words[Pool.THREADS] = 1
             return
         self._words[Pool.SYSCALL] = libc_address("syscall")
-        self._words[Pool.YIELD] = libc_address("sched_yield")
+        for word, name in _SCHEDULING.items():
+            self._words[word] = libc_address(name)
         self._words[Pool.FUTEX] = _FUTEX[os.uname().machine]
 
     @property
@@ -285,4 +292,6 @@ def libc_address(name: str) -> int:
 
 @cache
 def _possible() -> bool:
-    return sys.platform == "linux" and os.uname().machine in _FUTEX
+    if sys.platform != "linux" or os.uname().machine not in _FUTEX:
+        return False
+    return all(libc_address(name) for name in _SCHEDULING.values())

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,47 @@ def test_workers_that_sleep_are_woken(x, with_threads):
     for _ in range(20):
         np.testing.assert_array_equal(program.run([x])[0], x * 2)
         threading.Event().wait(0.003)
+
+
+def asleep(thread: int) -> set[int]:
+    """Where a thread may run, once it sleeps."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        state = Path(f"/proc/self/task/{thread}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "S":
+            return os.sched_getaffinity(thread)
+        time.sleep(0.002)
+    raise AssertionError("it does not sleep")
+
+
+@pytest.mark.skipif(threads.processors() < 2, reason="there is one processor")
+def test_a_worker_sleeps_away_from_the_callers_processor(x, with_threads):
+    allowed = os.sched_getaffinity(0)
+    here, there = sorted(allowed)[:2]
+    with_threads(1)
+    before = set(os.listdir("/proc/self/task"))
+    program = Program(chain(SHAPE, scale(SHAPE, factor=2.0, **DIVIDED)))
+
+    def run() -> None:
+        np.testing.assert_array_equal(program.run([x])[0], x * 2)
+
+    try:
+        os.sched_setaffinity(0, {here})  # the worker's too, which is made now
+        with_threads(2)
+        run()
+        (worker,) = map(int, set(os.listdir("/proc/self/task")) - before)
+        for _ in range(3):  # it wakes up here, and may not go anywhere else
+            assert asleep(worker) == {here}
+            run()
+        assert asleep(worker) == {here}
+        os.sched_setaffinity(worker, allowed)
+        run()
+        assert asleep(worker) == allowed - {here}
+        os.sched_setaffinity(0, {there})
+        run()
+        assert asleep(worker) == allowed - {there}
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def test_a_fault_in_a_divided_step(x, with_threads):
