@@ -2,7 +2,7 @@
 
     program     a plan that runs as one native call; callbacks: what it leaves to Python
     frames      what a run works on; layout: its words, which native code reads
-    executor    the native code that all programs share: it runs the steps, and the workers
+    executor    the native code that all programs share; workers: what threads of the pool run
     threads     the thread pool
     kernels     each kernel's code, compiled once; native: LLVM; cache: object code on disk
     hazards     what has to be saved so that a run that fails leaves no trace

@@ -39,12 +39,6 @@ class Builder(Writer):
         """An object's type."""
         return self.address(a, Item.TYPE)
 
-    def go_unless(self, condition: ir.Value, out: ir.Block) -> None:
-        """Leave for a block unless something is so."""
-        (on,) = self.blocks("on")
-        self.cbranch(condition, on, out)
-        self.position_at_end(on)
-
     def peek(self, x: ir.Value, name: str, out: ir.Block) -> ir.Value:
         """An attribute that its owner goes on holding; leaves if there is none."""
         found = self.call(_peek_in(self.module), [self.home, x, self.object(name)])

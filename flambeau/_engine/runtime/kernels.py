@@ -30,9 +30,11 @@ _NAME = "kernel"
 _FACTS = struct.Struct("<qqq")
 _ENGINE = Path(__file__).parents[1]
 # what a kernel's code depends on, beside the kernel: all that is below these
-_SOURCES = ("llvm", "loops/kernel.py", "loops/special.py", "runtime/native.py",
-            "runtime/executor.py", "runtime/writer.py", "runtime/layout.py", "runtime/tables.py",
-            "runtime/guard_code.py")  # fmt: skip
+_RUNTIME = ("native", "kernels", "executor", "workers", "writer", "layout", "tables", "guard_code",
+            "guard_parts")  # fmt: skip
+_SOURCES = (
+    "llvm", "loops/kernel.py", "loops/special.py", *(f"runtime/{name}.py" for name in _RUNTIME),
+)  # fmt: skip
 
 
 class Native:

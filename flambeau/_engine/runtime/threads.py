@@ -1,6 +1,6 @@
 """The thread pool: native workers that divide a program's steps.
 
-The threads are made with the C library's `pthread_create`, run code from `executor`, and never
+The threads are made with the C library's `pthread_create`, run code from `workers`, and never
 touch Python. They start when a program first needs them, stop when their number changes and at
 exit, and are made anew after a fork. Linux only (futex); elsewhere programs run on one thread.
 """

@@ -83,6 +83,12 @@ class Writer(ir.IRBuilder):
         """The lower of two numbers."""
         return self.select(self.icmp_signed("<", a, b), a, b)
 
+    def go_unless(self, condition: ir.Value, out: ir.Block) -> None:
+        """Leave for a block unless something is so."""
+        (on,) = self.blocks("on")
+        self.cbranch(condition, on, out)
+        self.position_at_end(on)
+
     def pause(self) -> None:
         """Tell the processor that this is a waiting loop."""
         hint = _HINTS.get(self.module.triple.partition("-")[0])

@@ -51,6 +51,16 @@ def compile_again(monkeypatch, emitter, factor: float = 2.0) -> int:
     return len(emitter.emitted) - before
 
 
+def test_whatever_writes_code_is_in_the_stamp():
+    engine = ROOT / "flambeau/_engine"
+    writers = [p for p in engine.rglob("*.py") if "import llvmlite.ir" in p.read_text()]
+    assert writers
+    stamped = [engine / source for source in kernels._SOURCES]
+    assert all(source.exists() for source in stamped)
+    for writer in writers:
+        assert any(writer.is_relative_to(source) for source in stamped), writer
+
+
 def test_code_is_found_again(monkeypatch, emitter):
     assert compile_again(monkeypatch, emitter) == 1
     assert compile_again(monkeypatch, emitter) == 0
