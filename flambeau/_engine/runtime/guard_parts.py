@@ -180,7 +180,13 @@ def fits_module(module: ir.Module) -> ir.Function:
     b.go_unless(b.same(before, plan), no)
     now = b.api("PyDict_GetItem", b.object("state"), b.object("epoch"))
     b.go_unless(b.same(b.slot(guard, "ModuleGuard._epoch"), now), no)
-    members = b.slot(plan, "ModulePlan.members")
+    members, tables = (b.slot(plan, f"ModulePlan.{name}") for name in ("members", "tables"))
+    held = b.alloca(I64)
+    b.store(I64(0), held)
+    with b.count(b.word(tables, Item.SIZE)) as i:
+        size = b.api("PyDict_Size", b.address(tables, b.add(i, I64(Item.ITEMS))))
+        b.store(b.add(b.load(held, typ=I64), size), held)
+    b.go_unless(b.icmp_unsigned("==", b.load(held, typ=I64), b.word(members, Item.SIZE)), no)
     with b.count(b.word(members, Item.SIZE)) as i:
         table, key, member = _triple(b, members, i)
         b.go_unless(b.same(b.api("PyDict_GetItem", table, key), member), no)

@@ -42,7 +42,7 @@ NAMES = (
 SLOTS = {
     "InputSpec": ("epoch", "last"),
     "ModuleGuard": ("_epoch", "_last"),
-    "ModulePlan": ("classes", "hooks", "members", "tensors"),
+    "ModulePlan": ("classes", "hooks", "members", "tables", "tensors"),
     "TraceNode": ("children", "descriptor", "quick"),
     "Tracer": ("busy", "last", "off", "recording", "resting", "run", "visitors"),
     "ViewInfo": ("made_from",),

@@ -44,14 +44,15 @@ class ModulePlan:
         whole: whether a call of the module is one event.
         epoch: `state.modules` when this was last found true.
         signature: classes, options and names of the members: equal for modules that do the same.
-        members: (table, key, tensor or child) for everything in the tree's tables.
+        tables: the tree's tables of members.
+        members: (table, key, tensor or child) for everything in them.
         tensors: the parameters and buffers among them.
         signatures: those that the module has had; None once it is called part by part for good.
     """
 
     __slots__ = (
         "__weakref__", "classes", "descriptor", "epoch", "hooks", "members", "signature",
-        "signatures", "tensors", "whole",
+        "signatures", "tables", "tensors", "whole",
     )  # fmt: skip
 
     def __init__(self, module: Any, descriptor: ModuleCall, signatures: set[tuple] | None):
@@ -69,11 +70,9 @@ class ModulePlan:
             if len(signatures) > MOST_SIGNATURES or alike > MOST_NUMBERS:
                 self.signatures = None
         self.whole = self.signatures is not None and None not in kinds
+        self.tables = tuple(each.__dict__[name] for each in tree for name in _TABLES)
         self.members = tuple(
-            (table, key, member)
-            for each in tree
-            for table in (each.__dict__[name] for name in _TABLES)
-            for key, member in table.items()
+            (table, key, member) for table in self.tables for key, member in table.items()
         )
         self.tensors = tuple(t for _, _, t in self.members if isinstance(t, Tensor))
         own = (each.__dict__[name] for each in tree for name in _HOOKS)
@@ -85,6 +84,8 @@ class ModulePlan:
         for table, key, member in self.members:
             if table.get(key) is not member:
                 return False
+        if sum(map(len, self.tables)) != len(self.members):
+            return False
         for cls, forward in self.classes:
             if cls.forward is not forward:  # type: ignore[attr-defined]
                 return False
@@ -239,20 +240,28 @@ class ModuleGuard:
 @contextmanager
 def as_it_was(plan: ModulePlan) -> Iterator[None]:
     """A module with the members and without the hooks that it had when its call was promised."""
-    members = plan.members
-    others = [(table, key, table.get(key)) for table, key, x in members if table.get(key) is not x]
-    hooks = [(table, tuple(table.items())) for table in plan.hooks if table]
-    for table, key, member in members:
-        table[key] = member
-    for table, _ in hooks:
-        table.clear()
+    wanted: dict[int, dict[str, Any]] = {id(table): {} for table in (*plan.tables, *plan.hooks)}
+    for table, key, member in plan.members:
+        wanted[id(table)][key] = member
+    tables = {id(table): table for table in (*plan.tables, *plan.hooks)}
+    others = [
+        (table, dict(table), wanted[each])
+        for each, table in tables.items()
+        if len(table) != len(wanted[each])
+        or any(table.get(key) is not member for key, member in wanted[each].items())
+    ]
+    for table, _, items in others:
+        _fill(table, items)
     try:
         yield
     finally:
-        for table, key, other in others:
-            table[key] = other
-        for table, items in hooks:
-            table.update(items)
+        for table, items, _ in others:
+            _fill(table, items)
+
+
+def _fill(table: dict, items: dict) -> None:
+    table.clear()
+    table.update(items)
 
 
 def renewed(module: Any) -> ModulePlan:

@@ -83,6 +83,19 @@ def _another_tree(t: Training) -> None:
     t.model._modules["1"] = nn.Tanh()
 
 
+def _one_more_past_the_methods(t: Training) -> None:
+    t.model._modules["more"] = nn.Tanh()
+
+
+def _one_less_past_the_methods(t: Training) -> None:
+    del t.model._modules["2"]
+
+
+def _others_past_the_methods(t: Training) -> None:
+    del t.model._modules["2"]
+    t.model._modules["more"] = nn.Tanh()
+
+
 def _own_forward(t: Training) -> None:
     layer = t.model[1]
     layer.forward = lambda x: (t.hook(), nn.functional.gelu(x))[1]
@@ -102,8 +115,11 @@ CHANGES = {
     "layer": at(_new_layer),
     "parameter": at(_past_the_methods),
     "tree": at(_another_tree),
-    "one more": at(lambda t: t.model.append(nn.LogSoftmax(1))),
+    "one more": at(lambda t: t.model.append(nn.Tanh())),
     "one less": at(lambda t: t.model.pop(2)),
+    "one more past the methods": at(_one_more_past_the_methods),
+    "one less past the methods": at(_one_less_past_the_methods),
+    "others past the methods": at(_others_past_the_methods),
     "hook": at(lambda t: setattr(t, "h", t.model[1].register_forward_hook(t.hook)),
                lambda t: t.h.remove()),
     "hook above": at(lambda t: setattr(t, "h", t.model.register_forward_pre_hook(t.hook)),
