@@ -6,6 +6,11 @@ tensor([0., 2.])
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+from typing import Any
+
+from .._engine.base import state
 from .._ops import dropout as _dropout
 from .._ops.dropout import *  # noqa: F403
 from .._ops.nn import (
@@ -64,3 +69,26 @@ __all__ += _normalization.__all__
 __all__ += _padding.__all__
 __all__ += _pooling.__all__
 __all__ += _vision.__all__
+
+
+class _Functional(ModuleType):
+    """The class of this module: it tells when a function is replaced, in tests or by libraries."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        state.redefine()
+        super().__setattr__(name, value)
+        self._look()
+
+    def __delattr__(self, name: str) -> None:
+        state.redefine()
+        super().__delattr__(name)
+        self._look()
+
+    def _look(self) -> None:
+        found = vars(self)
+        state.own_functions = all(found.get(name) is own for name, own in _OWN.items())
+        state.module_changed()
+
+
+_OWN = {name: globals()[name] for name in __all__}
+sys.modules[__name__].__class__ = _Functional

@@ -8,7 +8,8 @@ tracer interpose here. It is called as `on_op(descriptor, args, kwargs)` and goe
 records. `tracer` is set unless the JIT is off: what changes memory, tapes or modes outside of
 public ops tells it (see `trace.hub`). `epoch` counts changes of what a tensor is (its flags, its
 memory, its hooks): guards that remember a tensor check it. `modules` counts changes of modules
-that guards remember.
+that guards remember. `own_functions` is false while `nn.functional` holds a function of a user's,
+which layers then call.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ tracer: Any = None
 on_primitive: Callable[..., None] | None = None
 epoch: int = 0
 modules: int = 0
+own_functions: bool = True
 
 
 def changed() -> None:

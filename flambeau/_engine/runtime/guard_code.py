@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import llvmlite.ir as ir
 
-from .guard_parts import NULL, Builder, begin, fits_module, fits_spec, gradient_of, peek
+from .guard_parts import NULL, Builder, begin, fits_module, fits_spec, gradient_of, holds, peek
 from .layout import Item
 from .tables import BYTES, SIZE, Code, Table
 from .writer import I32, I64, POINTER
@@ -16,6 +16,7 @@ from .writer import I32, I64, POINTER
 def build(module: ir.Module) -> None:
     """Write `on_op` into a module."""
     peek(module)
+    holds(module)
     helpers = fits_spec(module), fits_module(module), gradient_of(module)
     _on_op(module, _Play(module, *helpers).write())
 

@@ -169,6 +169,26 @@ def _look_at_base(b: Builder, spec: ir.Value, base: ir.Value, no: ir.Block) -> N
     b.go_unless(b.same(b.peek(base, "_requires_grad", no), b.object("false")), no)
 
 
+def holds(module: ir.Module) -> None:
+    """holds(home, table, keys, values): 1 where a table has these entries in order, any plan."""
+    b, (table, keys, values) = begin(module, "holds", I32, 3)
+    (no,) = b.blocks("no")
+    place, key, value = b.alloca(I64), b.alloca(POINTER), b.alloca(POINTER)
+    b.store(I64(0), place)
+    size = b.word(keys, Item.SIZE)
+    b.go_unless(b.icmp_unsigned("==", b.api("PyDict_Size", table), size), no)
+    with b.count(size) as i:
+        at = b.add(i, I64(Item.ITEMS))
+        b.api("PyDict_Next", table, place, key, value)
+        found = b.load(key, typ=POINTER)
+        b.go_unless(b.same(found, b.address(keys, at)), no)
+        right = b.same(b.load(value, typ=POINTER), b.address(values, at))
+        b.go_unless(b.or_(right, b.same(found, b.object("_plan"))), no)
+    b.ret(I32(1))
+    b.position_at_end(no)
+    b.ret(I32(0))
+
+
 def fits_module(module: ir.Module) -> ir.Function:
     """fits_module(home, guard, called): the plan of a module that is as it was, or null."""
     b, (guard, called) = begin(module, "fits_module", POINTER, 2)
@@ -180,16 +200,13 @@ def fits_module(module: ir.Module) -> ir.Function:
     b.go_unless(b.same(before, plan), no)
     now = b.api("PyDict_GetItem", b.object("state"), b.object("epoch"))
     b.go_unless(b.same(b.slot(guard, "ModuleGuard._epoch"), now), no)
-    members, tables = (b.slot(plan, f"ModulePlan.{name}") for name in ("members", "tables"))
-    held = b.alloca(I64)
-    b.store(I64(0), held)
-    with b.count(b.word(tables, Item.SIZE)) as i:
-        size = b.api("PyDict_Size", b.address(tables, b.add(i, I64(Item.ITEMS))))
-        b.store(b.add(b.load(held, typ=I64), size), held)
-    b.go_unless(b.icmp_unsigned("==", b.load(held, typ=I64), b.word(members, Item.SIZE)), no)
-    with b.count(b.word(members, Item.SIZE)) as i:
-        table, key, member = _triple(b, members, i)
-        b.go_unless(b.same(b.api("PyDict_GetItem", table, key), member), no)
+    for name in ("members", "attributes"):
+        tables = b.slot(plan, f"ModulePlan.{name}")
+        with b.count(b.word(tables, Item.SIZE)) as i:
+            one = b.address(tables, b.add(i, I64(Item.ITEMS)))
+            entries = [b.address(one, Item.ITEMS + k) for k in range(3)]
+            held = b.call(module.globals["holds"], [b.home, *entries])
+            b.go_unless(b.icmp_unsigned("!=", held, I32(0)), no)
     classes = b.slot(plan, "ModulePlan.classes")
     with b.count(b.word(classes, Item.SIZE)) as i:
         pair = b.address(classes, b.add(i, I64(Item.ITEMS)))
@@ -203,11 +220,6 @@ def fits_module(module: ir.Module) -> ir.Function:
     b.position_at_end(no)
     b.ret(NULL)
     return b.function
-
-
-def _triple(b: Builder, several: ir.Value, i: ir.Value) -> list[ir.Value]:
-    one = b.address(several, b.add(i, I64(Item.ITEMS)))
-    return [b.address(one, Item.ITEMS + k) for k in range(3)]
 
 
 def gradient_of(module: ir.Module) -> ir.Function:

@@ -20,6 +20,7 @@ FUNCTIONS: dict[str, tuple[ir.Type, list[ir.Type]]] = {
     "PyDict_GetItem": (POINTER, [POINTER, POINTER]),
     "PyDict_SetItem": (I32, [POINTER, POINTER, POINTER]),
     "PyDict_Size": (I64, [POINTER]),
+    "PyDict_Next": (I32, [POINTER, POINTER, POINTER, POINTER]),
     "PyList_Append": (I32, [POINTER, POINTER]),
     "PyList_SetSlice": (I32, [POINTER, I64, I64, POINTER]),
     "PySequence_Concat": (POINTER, [POINTER, POINTER]),
@@ -42,7 +43,7 @@ NAMES = (
 SLOTS = {
     "InputSpec": ("epoch", "last"),
     "ModuleGuard": ("_epoch", "_last"),
-    "ModulePlan": ("classes", "hooks", "members", "tables", "tensors"),
+    "ModulePlan": ("attributes", "classes", "hooks", "members", "tensors"),
     "TraceNode": ("children", "descriptor", "quick"),
     "Tracer": ("busy", "last", "off", "recording", "resting", "run", "visitors"),
     "ViewInfo": ("made_from",),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,20 @@ class ModuleCall(Event):
         return args[0]._call_forward(*args[1:], **kwargs)
 
 
+def _entries(table: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...], tuple]:
+    return table, tuple(table), tuple(table.values())
+
+
+def _holds(table: dict[str, Any], keys: tuple[str, ...], values: tuple) -> bool:
+    """Whether a table has these entries in this order, whatever plan."""
+    if tuple(table) != keys:
+        return False
+    found = tuple(table.values())
+    return all(map(is_, found, values)) or all(
+        a is b or key == "_plan" for key, a, b in zip(keys, found, values, strict=True)
+    )
+
+
 class ModulePlan:
     """What a guard looks at of a module, as it is until something changes; the module holds it.
 
@@ -44,15 +59,15 @@ class ModulePlan:
         whole: whether a call of the module is one event.
         epoch: `state.modules` when this was last found true.
         signature: classes, options and names of the members: equal for modules that do the same.
-        tables: the tree's tables of members.
-        members: (table, key, tensor or child) for everything in them.
+        members: (table, keys, values) of each table of members in the tree, in order.
+        attributes: likewise of the modules' own. A plan among them may be another meanwhile.
         tensors: the parameters and buffers among them.
         signatures: those that the module has had; None once it is called part by part for good.
     """
 
     __slots__ = (
-        "__weakref__", "classes", "descriptor", "epoch", "hooks", "members", "signature",
-        "signatures", "tables", "tensors", "whole",
+        "__weakref__", "attributes", "classes", "descriptor", "epoch", "hooks", "members",
+        "signature", "signatures", "tensors", "whole",
     )  # fmt: skip
 
     def __init__(self, module: Any, descriptor: ModuleCall, signatures: set[tuple] | None):
@@ -70,21 +85,17 @@ class ModulePlan:
             if len(signatures) > MOST_SIGNATURES or alike > MOST_NUMBERS:
                 self.signatures = None
         self.whole = self.signatures is not None and None not in kinds
-        self.tables = tuple(each.__dict__[name] for each in tree for name in _TABLES)
-        self.members = tuple(
-            (table, key, member) for table in self.tables for key, member in table.items()
-        )
-        self.tensors = tuple(t for _, _, t in self.members if isinstance(t, Tensor))
+        members = [each.__dict__[name] for each in tree for name in _TABLES]
+        self.members = tuple(map(_entries, members))
+        self.attributes = tuple(_entries(each.__dict__) for each in tree)
+        self.tensors = tuple(t for each in members for t in each.values() if isinstance(t, Tensor))
         own = (each.__dict__[name] for each in tree for name in _HOOKS)
         self.hooks = (*module._shared_hooks, *own)
         self.classes = tuple({type(each): type(each).forward for each in tree}.items())
 
     def intact(self) -> bool:
         """Whether members, hooks and methods are what they were, also past the module's methods."""
-        for table, key, member in self.members:
-            if table.get(key) is not member:
-                return False
-        if sum(map(len, self.tables)) != len(self.members):
+        if not all(_holds(*each) for each in (*self.members, *self.attributes)):
             return False
         for cls, forward in self.classes:
             if cls.forward is not forward:  # type: ignore[attr-defined]
@@ -98,10 +109,11 @@ class ModulePlan:
             and self.signature == other.signature
             and len(self.members) == len(other.members)
             and all(
-                a[0] is b[0] and a[1] == b[1] and a[2] is b[2]
-                for a, b in zip(self.members, other.members, strict=True)
+                table is known and keys == names and all(map(is_, values, others))
+                for (table, keys, values), (known, names, others)
+                in zip(self.members, other.members, strict=True)
             )
-        )
+        )  # fmt: skip
 
     def call_by_parts(self) -> None:
         """Something inside cannot be recorded: from now on the modules inside are the events."""
@@ -130,7 +142,7 @@ def plan_of(module: Any) -> ModulePlan:
         call = _calls[cls] = ModuleCall(cls.__name__)
     plan = ModulePlan(module, call, set() if old is None else old.signatures)
     if old is not None and plan.says(old):
-        old.epoch = state.modules
+        old.epoch, old.attributes = state.modules, plan.attributes  # equal, if not the same
         return old
     module.__dict__["_plan"] = plan
     return plan
@@ -146,7 +158,8 @@ def _tree(module: Any) -> Iterator[Any]:
 def _plain(module: Any) -> bool:
     """Whether nothing of a module is the user's, and its state is in its tables."""
     return (
-        type(module)._is_builtin
+        state.own_functions
+        and type(module)._is_builtin
         and "forward" not in module.__dict__
         and str(type(module).forward.__module__).startswith("flambeau.")
         and not any(module._shared_hooks)
@@ -239,22 +252,23 @@ class ModuleGuard:
 
 @contextmanager
 def as_it_was(plan: ModulePlan) -> Iterator[None]:
-    """A module with the members and without the hooks that it had when its call was promised."""
-    wanted: dict[int, dict[str, Any]] = {id(table): {} for table in (*plan.tables, *plan.hooks)}
-    for table, key, member in plan.members:
-        wanted[id(table)][key] = member
-    tables = {id(table): table for table in (*plan.tables, *plan.hooks)}
+    """A module as it was when its call was promised: members, attributes, methods and no hooks."""
     others = [
-        (table, dict(table), wanted[each])
-        for each, table in tables.items()
-        if len(table) != len(wanted[each])
-        or any(table.get(key) is not member for key, member in wanted[each].items())
+        (table, dict(table), dict(zip(keys, values, strict=True)))
+        for table, keys, values in (*plan.members, *plan.attributes)
+        if not _holds(table, keys, values)
     ]
+    others += [(table, dict(table), {}) for table in plan.hooks if table]
+    changed = [(cls, cls.forward, known) for cls, known in plan.classes if cls.forward is not known]
     for table, _, items in others:
         _fill(table, items)
+    for cls, _, known in changed:
+        cls.forward = known
     try:
         yield
     finally:
+        for cls, forward, _ in changed:
+            cls.forward = forward
         for table, items, _ in others:
             _fill(table, items)
 

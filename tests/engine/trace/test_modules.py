@@ -96,6 +96,12 @@ def _others_past_the_methods(t: Training) -> None:
     t.model._modules["more"] = nn.Tanh()
 
 
+def _another_order(t: Training) -> None:
+    first, second, *others = t.model._modules.items()
+    t.model._modules.clear()
+    t.model._modules.update([first, *others, second])
+
+
 def _own_forward(t: Training) -> None:
     layer = t.model[1]
     layer.forward = lambda x: (t.hook(), nn.functional.gelu(x))[1]
@@ -105,7 +111,11 @@ def _own_class_forward(t: Training) -> None:
     nn.ReLU.forward = lambda self, x: (t.hook(), nn.functional.gelu(x))[1]
 
 
-_RELU = nn.ReLU.forward
+def _own_function(t: Training) -> None:
+    nn.functional.relu = lambda x, inplace=False: (t.hook(), nn.functional.gelu(x))[1]
+
+
+_RELU, _FUNCTION = nn.ReLU.forward, nn.functional.relu
 CHANGES = {
     "nothing": at(lambda t: None),
     "eval": at(lambda t: t.model.eval(), lambda t: t.model.train()),
@@ -119,6 +129,10 @@ CHANGES = {
     "one less": at(lambda t: t.model.pop(2)),
     "one more past the methods": at(_one_more_past_the_methods),
     "one less past the methods": at(_one_less_past_the_methods),
+    "another order": at(_another_order),
+    "option past the methods": at(lambda t: vars(t.model[2]).update(p=0.75)),
+    "mode past the methods": at(lambda t: vars(t.model[2]).update(training=False)),
+    "option past the methods each time": lambda t, i: vars(t.model[2]).update(p=i / 40),
     "others past the methods": at(_others_past_the_methods),
     "hook": at(lambda t: setattr(t, "h", t.model[1].register_forward_hook(t.hook)),
                lambda t: t.h.remove()),
@@ -129,6 +143,7 @@ CHANGES = {
         lambda t: t.h.remove()),
     "forward": at(_own_forward, lambda t: delattr(t.model[1], "forward")),
     "forward of the class": at(_own_class_forward, lambda t: setattr(nn.ReLU, "forward", _RELU)),
+    "function": at(_own_function, lambda t: setattr(nn.functional, "relu", _FUNCTION)),
     "frozen": at(lambda t: t.model[0].requires_grad_(False)),
     "data": at(lambda t: setattr(t.model[0].weight, "data", flambeau.zeros(12, 6))),
     "double": at(lambda t: (t.model.double(), setattr(t, "x", t.x.double()))),
