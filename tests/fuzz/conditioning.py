@@ -6,7 +6,7 @@ from a mistake by two questions, both of which must be answered yes:
 
 - in float64 do the two modes agree, or differ by a millionth of that?
 - is the difference no larger than what rounding does to the eager run: than its distance from
-  eager runs whose inputs differ in their last bits (without a model: from the float64 run)?
+  eager runs whose inputs differ in their last bits, or from the float64 run of the same numbers?
 
 A float32 kernel's mistake of that very size would go unseen in such a program; not in the others.
 """
@@ -37,7 +37,8 @@ DOUBLE = [
     (re.compile(r"\bfloat32\b"), "float64"),
     (re.compile(r"torch\.(randn?)\(([^()]*)\)"), r"torch.\1(\2, dtype=torch.float32).double()"),
 ]
-DOUBLED = """model.double()
+EXACTLY = "model.double()"
+DOUBLED = f"""{EXACTLY}
 for p in model.parameters():
     p.data.copy_((p.data * 4096).round() / 4096)
 del p"""
@@ -50,7 +51,7 @@ SHAKE = """for t in [X, *model.parameters()]:
 del t, n"""
 
 
-def in_double(loop: Loop) -> Loop | None:
+def in_double(loop: Loop, doubled: str = DOUBLED) -> Loop | None:
     """The same program on float64 numbers, or None where it has no such counterpart."""
     # models are made in float32, for the same random numbers; then coarsely rounded, for normal
     # ones are the same in every mode but for float32's last bit
@@ -65,7 +66,7 @@ def in_double(loop: Loop) -> Loop | None:
             text = pattern.sub(replacement, text)
         return text
 
-    setup = [*loop.setup[:start], *[DOUBLED] * bool(made), FIRST]
+    setup = [*loop.setup[:start], *[doubled] * bool(made), FIRST]
     setup += map(converted, loop.setup[start:])
     body = tuple(replace(line, text=converted(line.text)) for line in loop.body)
     return replace(loop, setup=tuple(setup), body=body)
@@ -92,8 +93,8 @@ def rounding_only(loop: Loop, eager: Any, other: Any, eagerly: Run, otherwise: R
     for _ in range(2):  # recorded, then replayed
         if not _finer(exact, otherwise(doubled), eager, other):
             return False
-    samples = [eagerly(each) for n in range(SHAKES) if (each := shaken(loop, n)) is not None]
-    return explained(eager, other, samples or [exact])
+    others = [in_double(loop, EXACTLY), *(shaken(loop, n) for n in range(SHAKES))]
+    return explained(eager, other, [eagerly(each) for each in others if each is not None])
 
 
 def _finer(exact: Any, other_exact: Any, eager: Any, other: Any) -> bool:

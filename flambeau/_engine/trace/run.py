@@ -114,7 +114,9 @@ class Run:
         """Whether nobody else sees the memory that an event will write late."""
         written = map(self.resolve, node.dirty)
         if node.final and node.descriptor is not SET_DATA:  # at once, for every alias to see
-            return not self.snapshots or all(t.__dict__["_array"].flags.writeable for t in written)
+            return not self.snapshots or all(
+                is_masked(t) or t.__dict__["_array"].flags.writeable for t in written
+            )
         return all(is_masked(t) or not (aliased(t) or visible(t)) for t in written)
 
     def mask_dirty(self, node: TraceNode) -> None:
