@@ -29,7 +29,7 @@ from .recorder import Recorder
 from .segment import READ, STEP, LeafGradient, TraceNode
 from .snapshots import looked_at
 from .step import record_step
-from .views import described, follow_base, placed
+from .views import behind, described, follow_base, placed
 
 RECORDABLE_CLASSES = {"Tensor", "Parameter", "Buffer"}
 
@@ -260,6 +260,8 @@ class Recording:
         for pattern in _tensors(node.args):
             if isinstance(pattern, Input):
                 t = self.inputs[pattern.number]
+                if behind(t):
+                    raise Unrecordable("a view from outside is written, and its base follows")
                 made = t.__dict__.get("_grad_fn")
                 if made is not None and made is not self.used_before.get(pattern.number):
                     raise Unrecordable("a tensor from outside gets a history")
@@ -267,6 +269,8 @@ class Recording:
             t = self.slots[pattern.slot]()
             if t is None or pattern.slot in node.metas:
                 continue
+            if behind(t):
+                raise Unrecordable("a view is written, and its base gets a history")
             meta = meta_of(t)
             if meta == self.metas[pattern.slot]:
                 continue

@@ -17,6 +17,21 @@ def base_of(view: ViewInfo) -> Tensor:
     return view.made_from if root is None else root
 
 
+def behind(t: Tensor) -> bool:
+    """Whether what was written through a view has given its base a history, but not yet itself."""
+    frame = t.__dict__
+    view = frame.get("_view")
+    if view is None or view.creation != "default" or frame.get("_requires_grad", False):
+        return False
+    base, storage = base_of(view).__dict__, frame.get("_storage")
+    return (
+        base.get("_requires_grad", False)
+        and base.get("_storage") is storage
+        and storage is not None
+        and storage.version != view.version
+    )
+
+
 def follow_base(t: Tensor, view: ViewInfo) -> None:
     """A view made without a history requires grad where its base does, as whoever asks finds."""
     if view.creation != "default":

@@ -113,6 +113,31 @@ def test_attributes_of_the_users_own_survive(pending):
     assert t[0, 0].item() == pytest.approx(1.7615942)
 
 
+_PLACES = flambeau.tensor([0, 1])
+WRITES_THROUGH_A_VIEW = {
+    "indexed": lambda view, x: view.__setitem__(_PLACES, x[_PLACES]),
+    "sliced": lambda view, x: view.__setitem__(slice(1, None), x[1:]),
+    "copy_": lambda view, x: view.copy_(x),
+    "index_add_": lambda view, x: view.index_add_(0, _PLACES, x),
+    "mul_": lambda view, x: view.mul_(x),
+}
+
+
+@pytest.mark.parametrize("name", MODES)
+@pytest.mark.parametrize("write", WRITES_THROUGH_A_VIEW)
+def test_a_base_gets_the_history_of_what_is_written_through_its_view(write, name):
+    with mode(name):
+        HUB.clear()
+        for _ in range(8):
+            x = (flambeau.arange(6.0).reshape(2, 3) / 4).requires_grad_()
+            base = flambeau.arange(6.0).reshape(2, 3) / 4
+            view = base[...]
+            WRITES_THROUGH_A_VIEW[write](view, x * 2)
+            assert base.requires_grad and not base.is_leaf and view.requires_grad
+            base.sum().backward()
+            assert x.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize("name", MODES)
 def test_a_view_made_without_history_requires_grad_as_its_base_does(name):
     with mode(name):
