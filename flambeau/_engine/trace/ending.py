@@ -28,6 +28,7 @@ from .memory import (
     step_to,
     storage_in_frame,
 )
+from .pattern import Input
 from .pending import is_masked
 
 MOST_RECOMPILATIONS = 4
@@ -62,7 +63,7 @@ class Ending:
     Attributes:
         final: the segment is over here.
         places: of the results that are not settled yet, by slot.
-        tapes: likewise.
+        tapes: likewise; `needs`, the leaves that these results depend on.
         updates: (input number, value it holds from now on, number of writes).
     """
 
@@ -72,6 +73,7 @@ class Ending:
         self.name = name
         self.places: dict[int, Place] = {}
         self.tapes: dict[int, Tape] = {}
+        self.needs: dict[int, tuple[Any, ...]] = {}
         self.memory_values: dict[int, Value] = {}
         self.generations: dict[int, int] = {}
         self.versions: dict[int, int] = {}  # writes that the memories' counters have seen
@@ -90,6 +92,7 @@ class Ending:
         # of the other inputs, see `look`, when the tracer's admissions were `seen_at`:
         self.seen_at = -1
         self.arrays: list[Any] = []  # None where a passing one goes
+        self.leaves: dict[int, tuple[Any, ...]] = {}  # `needs`, as edges to inputs
         self.roots: frozenset[int] = frozenset()  # what owns their memory
         self.written_roots: frozenset[int] = frozenset()  # of those in `updates`
         self.writes = WriteCount()  # of their storages
@@ -203,6 +206,11 @@ class Ending:
             None if n in passing or n in run.snapshots else inputs[n].__dict__["_array"]
             for n in self.input_numbers
         ]
+        self.leaves = {
+            slot: tuple((inputs[each.number], 0) for each in needed if isinstance(each, Input))
+            for slot, needed in self.needs.items()
+            if needed
+        }
         self._count_writes(inputs)
         self.seen_at = run.tracer.admissions
         return True
@@ -228,7 +236,7 @@ class Ending:
     def let_go(self) -> None:
         """Hold no tensors: the inputs of the next run are looked at as if it were the first."""
         self.hand_over()
-        self.seen_at, self.arrays = -1, []
+        self.seen_at, self.arrays, self.leaves = -1, [], {}
 
     def hand_over(self) -> None:
         """Before the program runs again: whoever holds late results of the last run gets them."""

@@ -21,6 +21,7 @@ from ..graph.ir import ProgramFault
 from .histories import FreedNode
 from .log import mistaken
 from .memory import HELD_BY_PLACE, root_of, storage_in_frame
+from .pattern import Result
 from .pending import masked_class, set_class
 from .snapshots import put
 
@@ -150,6 +151,7 @@ class _Writer:
             and seen[place.memory] == 1 and not self.ending.generations.get(place.memory)
             and slot not in self.ending.views and slot not in self.ending.apart
             and "_meta" in self.run.slots[slot].__dict__
+            and not any(isinstance(each, Result) for each in self.ending.needs.get(slot, ()))
         )  # fmt: skip
 
     def _hand_out(self, slot: int) -> None:
@@ -170,7 +172,11 @@ class _Writer:
         if meta.requires_grad:
             self.add("    frame['_requires_grad'], frame['_plain'] = True, False")
             if not meta.leaf:
-                self.add(f"    frame['_grad_fn'] = FreedNode({ending.tapes[slot].label!r})")
+                label = ending.tapes[slot].label
+                self.add(
+                    f"    edges = ending.leaves.get({slot}, ())",
+                    f"    frame['_grad_fn'] = FreedNode({label!r}, edges)",
+                )
 
     def write(self) -> Callable[[Any], bool]:
         """The function."""

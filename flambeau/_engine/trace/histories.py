@@ -4,21 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..autograd.node import Node as TapeNode, PrimitiveNode, freed_error
+from ..autograd.node import Edge, Node as TapeNode, PrimitiveNode, freed_error
 from ..autograd.tensor import Tensor
 
 
 class FreedNode(TapeNode):
-    """The history of a result whose graph has been used up by a replayed backward."""
+    """The history of a result whose graph has been used up by a replayed backward.
+
+    Its edges lead to the leaves that the result depends on, so that whoever asks for the gradient
+    of one of them is told.
+    """
 
     released = True
     sequence = 0
 
-    def __init__(self, label: str):
+    def __init__(self, label: str, edges: tuple[Edge, ...] = ()):
         self.label = label
+        self.edges = edges
 
     def apply(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
         raise freed_error()
+
+
+def leaves_before(node: TapeNode) -> list[Tensor]:
+    """The leaves that a history leads to."""
+    seen: set[TapeNode] = set()
+    leaves: dict[int, Tensor] = {}
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        for edge in node.edges:
+            if edge is not None and isinstance(edge[0], TapeNode):
+                stack.append(edge[0])
+            elif edge is not None:
+                leaves[id(edge[0])] = edge[0]
+    return list(leaves.values())
 
 
 def used_up(nodes: Iterable[TapeNode]) -> set[TapeNode]:

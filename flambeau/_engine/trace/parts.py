@@ -6,7 +6,9 @@ from collections import Counter
 from typing import Any
 
 from ..graph.ir import Value, values_of
+from .histories import leaves_before
 from .memory import Unrecordable
+from .pattern import Input, Result
 from .snapshots import admit
 
 
@@ -24,6 +26,23 @@ def keep_late(recording: Any, ending: Any) -> None:
                 and change.slot not in read_before
             ):  # fmt: skip
                 ending.late[change.slot] = -1
+
+
+def leaves_of(recording: Any, slot: int) -> tuple[Any, ...]:
+    """The patterns of the leaves that the history of a result leads to."""
+    t = recording.slots[slot]()
+    node = None if t is None else t.__dict__.get("_grad_fn")
+    if node is None:
+        return ()
+    known = {id(x): Input(number, False) for number, x in enumerate(recording.inputs)}
+    found: list[Any] = []
+    for leaf in leaves_before(node):
+        made = recording.slot_of.get(id(leaf))
+        if id(leaf) in known:
+            found.append(known[id(leaf)])
+        elif made is not None and recording.slots[made]() is leaf:
+            found.append(Result(made))
+    return tuple(found)
 
 
 def link(recording: Any) -> None:

@@ -18,11 +18,11 @@ from .companions import KINDS, Companions
 from .data import Moves
 from .ending import Ending, Tape, place_of, renumbered
 from .floats import Floats
-from .histories import FreedNode, differentiable, used_up
+from .histories import FreedNode, differentiable, leaves_before, used_up
 from .memory import Memory, Spot, Unrecordable
 from .mistakes import reason_of
 from .modules import ModuleCall, plan_of, record_module
-from .parts import keep_late
+from .parts import keep_late, leaves_of
 from .pattern import VISIBLE, Constant, Input, InputSpec, Mapping, Result, Sequence, constant, unfit
 from .pending import Meta, delivered, is_masked, mask, meta_of, own_class, unmask
 from .recorder import Recorder
@@ -394,7 +394,9 @@ class Recording:
         for slot, reference in enumerate(self.slots):
             t = reference()
             if t is not None and t._view is None and tapes[slot].state == "closed":
-                t._grad_fn, t._output_index = FreedNode(tapes[slot].label), 0
+                node = t.__dict__["_grad_fn"]
+                edges = tuple((leaf, 0) for leaf in leaves_before(node))
+                t._grad_fn, t._output_index = FreedNode(tapes[slot].label, edges), 0
 
     def may_end(self) -> bool:
         """Whether the segment can end here: where something was read, a part has ended already."""
@@ -428,6 +430,8 @@ class Recording:
         seen_by = Counter(place.memory for place in places.values())
         for slot, spot in enumerate(self.spots):
             ending.tapes[slot] = self._tape(slot)
+            if final:
+                ending.needs[slot] = leaves_of(self, slot)
             place, memory = place_of(spot, self.number_of), spot.memory
             new = slot >= self.start_slot or slot in self.moves.postponed
             if place is None or slot in self.moves.lost:

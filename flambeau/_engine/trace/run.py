@@ -148,7 +148,7 @@ class Run:
             if storage is not None:
                 frame["_storage"] = storage
             if ending.final or not meta.requires_grad:
-                _free(t, meta, ending.tapes[slot])
+                self._free(t, meta, ending, slot)
         if ending.views:
             self._settle_views(ending, alive)
         if ending.final:
@@ -186,12 +186,28 @@ class Run:
         if storage is not None:
             base.__dict__["_storage"] = storage
         meta = base.__dict__["_meta"]
-        _free(base, meta, part.tapes[slot])
+        self._free(base, meta, part, slot)
 
     def _free_the_rest(self, ending: Any) -> None:
         for slot, t in enumerate(self.slots):
             if "_array" in t.__dict__ and is_masked(t):
-                _free(t, t.__dict__["_meta"], ending.tapes[slot])
+                self._free(t, t.__dict__["_meta"], ending, slot)
+
+    def _free(self, t: Tensor, meta: Meta, ending: Any, slot: int) -> None:
+        """A result is there: it is what an eager one would be, its history used up."""
+        unmask(t)
+        if meta.inference:
+            t._inference, t._plain = True, False
+        if meta.requires_grad:
+            t._requires_grad, t._plain = True, False
+            if not meta.leaf:
+                made = [
+                    (self.slots[each.slot], 0)
+                    for each in ending.needs.get(slot, ())
+                    if isinstance(each, Result) and not is_masked(self.slots[each.slot])
+                ]
+                edges = (*ending.leaves.get(slot, ()), *made)
+                t._grad_fn = FreedNode(ending.tapes[slot].label, edges)
 
     def close(self, ending: Any) -> None:
         """The segment is over; what nobody may ever read stays where the program has it."""
@@ -208,7 +224,7 @@ class Run:
             if owed is t:
                 meta = t.__dict__["_meta"]
                 t.__dict__["_array"] = self.outputs[-1][place].copy()
-                _free(t, meta, None)
+                self._free(t, meta, ending, slot)
                 writes = ending.versions.get(ending.places[slot].memory)
                 if writes:
                     storage_of(t).version = writes
@@ -331,13 +347,3 @@ def _told(node: TraceNode) -> Iterator[None]:
             "needed until now; with FLAMBEAU_JIT=off it is raised there)"
         )
         raise
-
-
-def _free(t: Tensor, meta: Meta, tape: Any) -> None:
-    unmask(t)
-    if meta.inference:
-        t._inference, t._plain = True, False
-    if meta.requires_grad:
-        t._requires_grad, t._plain = True, False
-        if not meta.leaf:
-            t._grad_fn = FreedNode(tape.label)

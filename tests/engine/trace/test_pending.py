@@ -139,6 +139,28 @@ def test_a_base_gets_the_history_of_what_is_written_through_its_view(write, name
 
 
 @pytest.mark.parametrize("name", MODES)
+def test_a_used_up_history_is_refused_for_its_leaves_and_not_for_others(name):
+    with mode(name):
+        HUB.clear()
+        w, other = flambeau.randn(4, 3, requires_grad=True), flambeau.ones(3, requires_grad=True)
+        optimizer = flambeau.optim.SGD([w], lr=0.1)
+        x = flambeau.randn(6, 4)
+        for _ in range(12):
+            optimizer.zero_grad()
+            out = (x @ w).tanh()
+            loss = out.square().mean()
+            loss.backward()
+            optimizer.step()
+            for output in (loss, loss * 2):
+                with pytest.raises(RuntimeError, match="a second time"):
+                    flambeau.autograd.grad(output, [w], allow_unused=True)
+            (found,) = flambeau.autograd.grad((out * other).sum(), [other])
+            assert found.tolist() == out.sum(0).tolist()
+            with pytest.raises(RuntimeError, match="a second time"):
+                flambeau.autograd.grad((out * other).sum() + w.sum(), [w])
+
+
+@pytest.mark.parametrize("name", MODES)
 def test_a_view_made_without_history_requires_grad_as_its_base_does(name):
     with mode(name):
         w = flambeau.ones(3, requires_grad=True)
