@@ -148,7 +148,7 @@ def numbers(seen: Any, place: str = "") -> Iterator[tuple[str, list[float]]]:
     """The numbers of an observation by place; those of one tensor together."""
     if isinstance(seen, dict):
         for key, item in seen.items():
-            if key == "values":
+            if key == "values" and not isinstance(item, str):
                 yield f"{place}.{key}", list(_flat(item))
             elif key not in BOOKKEEPING:
                 yield from numbers(item, f"{place}.{key}")
