@@ -201,7 +201,7 @@ class _Task:
         """
         if self.to_come is None:
             waiting = [node, *self.pending]
-            reached = _nodes_from(waiting)
+            reached = nodes_from(waiting)
             if self.wanted is not None:
                 reached = [each for each in reached if each in self.wanted]
             self.to_come = Counter(leaf for each in reached for leaf in _leaves_of(each))
@@ -215,7 +215,7 @@ class _Task:
         return [self.captured.get(id(t)) for t in self.inputs or ()]
 
 
-def _nodes_from(roots: Iterable[Node]) -> list[Node]:
+def nodes_from(roots: Iterable[Node]) -> list[Node]:
     """The nodes that can be reached, found without recursion."""
     order: list[Node] = []
     seen: set[Node] = set()
@@ -238,7 +238,7 @@ def _leaves_of(node: Node) -> list[int]:
 def _nodes_that_reach(roots: list[Node], leaves: set[int], targets: set[Node]) -> set[Node]:
     """The nodes from which a target can be reached."""
     wanted: set[Node] = set()
-    for node in sorted(_nodes_from(roots), key=lambda n: n.sequence):
+    for node in sorted(nodes_from(roots), key=lambda n: n.sequence):
         if node in targets or _leads_to(node, wanted, leaves):
             wanted.add(node)
     return wanted

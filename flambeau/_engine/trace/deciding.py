@@ -54,7 +54,7 @@ def updates_data(descriptor: Any, args: tuple) -> bool:
     tensors = [x for x in args if isinstance(x, Tensor)]
     if any(t.__dict__.get("_requires_grad", False) for t in tensors):
         return False
-    return any(_has_own_counter(t) and aliased(t) for t in args if isinstance(t, Tensor))
+    return any(_has_own_counter(t) and aliased(t) for t in tensors)
 
 
 def _has_own_counter(t: Tensor) -> bool:

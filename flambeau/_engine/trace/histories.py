@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..autograd.backward import nodes_from
 from ..autograd.node import Edge, Node as TapeNode, PrimitiveNode, freed_error
 from ..autograd.tensor import Tensor
 
@@ -28,33 +29,17 @@ class FreedNode(TapeNode):
 
 def leaves_before(node: TapeNode) -> list[Tensor]:
     """The leaves that a history leads to."""
-    seen: set[TapeNode] = set()
     leaves: dict[int, Tensor] = {}
-    stack = [node]
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        for edge in node.edges:
-            if edge is not None and isinstance(edge[0], TapeNode):
-                stack.append(edge[0])
-            elif edge is not None:
-                leaves[id(edge[0])] = edge[0]
+    for each in nodes_from([node]):
+        ends = (e[0] for e in each.edges if e is not None)
+        leaves |= {id(end): end for end in ends if not isinstance(end, TapeNode)}
     return list(leaves.values())
 
 
 def used_up(nodes: Iterable[TapeNode]) -> set[TapeNode]:
     """Of these nodes, and those before them, the ones that no backward can start from again."""
-    seen: set[TapeNode] = set()
-    stack = list(nodes)
-    while stack:
-        node = stack.pop()
-        if node not in seen:
-            seen.add(node)
-            stack += [e[0] for e in node.edges if e is not None and isinstance(e[0], TapeNode)]
     used: set[TapeNode] = set()
-    for node in sorted(seen, key=lambda n: n.sequence):
+    for node in sorted(nodes_from(nodes), key=lambda n: n.sequence):
         if node.released or any(
             e is not None and isinstance(e[0], TapeNode) and e[0] in used for e in node.edges
         ):

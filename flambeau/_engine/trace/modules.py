@@ -81,7 +81,8 @@ class ModulePlan:
         self.signatures = signatures
         if signatures is not None and None not in kinds:
             signatures.add(kinds)
-            alike = sum(_but_floats(each) == _but_floats(kinds) for each in signatures)
+            common = _but_floats(kinds)
+            alike = sum(_but_floats(each) == common for each in signatures)
             if len(signatures) > MOST_SIGNATURES or alike > MOST_NUMBERS:
                 self.signatures = None
         self.whole = self.signatures is not None and None not in kinds
@@ -103,17 +104,16 @@ class ModulePlan:
         return not any(self.hooks)
 
     def says(self, other: ModulePlan) -> bool:
-        """Whether another plan of the same module says the same."""
+        """Whether an earlier plan of the same module says the same as this one, just made."""
         return (
             self.whole is other.whole
             and self.signature == other.signature
             and len(self.members) == len(other.members)
             and all(
-                table is known and keys == names and all(map(is_, values, others))
-                for (table, keys, values), (known, names, others)
-                in zip(self.members, other.members, strict=True)
+                mine[0] is theirs[0] and _holds(*theirs)
+                for mine, theirs in zip(self.members, other.members, strict=True)
             )
-        )  # fmt: skip
+        )
 
     def call_by_parts(self) -> None:
         """Something inside cannot be recorded: from now on the modules inside are the events."""

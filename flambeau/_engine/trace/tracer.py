@@ -157,8 +157,7 @@ class Tracer:
                     return result
         self.since_start += 1
         taken, self.taken = self.taken, False
-        closed = not (taken or goes_on(args) or updates_data(descriptor, args))
-        if self.fresh_start and closed:
+        if self.fresh_start and not (taken or goes_on(args) or updates_data(descriptor, args)):
             heat = self.heat[key] = self.heat.get(key, 0) + 1
             if heat < 0:  # nothing good has begun here: perhaps with the next event
                 return self.eager(descriptor, args, kwargs)
